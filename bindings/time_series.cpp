@@ -1,0 +1,72 @@
+#include <optional>
+
+#include "arrays.hpp"
+
+#include <lopsar/inversion/time_series.hpp>
+
+namespace py = pybind11;
+using namespace lopsar;
+using namespace lopsar::bindings;
+
+namespace {
+
+template <class T>
+using Array = py::array_t<T, 0>;
+
+template <class T>
+void invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence, std::optional<Array<std::uint8_t>> mask,
+                 Array<T>& series, std::optional<Array<T>> temporal_coherence, py::array num_ifgram, std::optional<Array<std::uint8_t>> status,
+                 std::optional<Array<std::int32_t>> rank, const TimeSeriesOptions& options) {
+  const auto data = const_block(phase, "phase");
+  const auto g = coherence ? const_block(*coherence, "coherence") : ConstBlock<T>{};
+  TimeSeriesOutput<T> out;
+  out.series = block(series, "series");
+  out.temporal_coherence = vector(temporal_coherence, data.pixels, "temporal_coherence");
+  out.status = vector(status, data.pixels, "status");
+  out.rank = vector(rank, data.pixels, "rank");
+  using Number = typename TimeSeriesOutput<T>::Number;
+  const auto number = [&](auto zero, Number type) {
+    using N = decltype(zero);
+    if (!py::isinstance<py::array_t<N>>(num_ifgram)) return false;
+    std::optional<py::array_t<N, 0>> array(num_ifgram);
+    out.num_ifgram = vector(array, data.pixels, "num_ifgram");
+    out.num_ifgram_type = type;
+    return true;
+  };
+  if (!number(std::int16_t{}, Number::int16) && !number(std::int32_t{}, Number::int32) && !number(float{}, Number::float32))
+    throw InvalidArgument("num_ifgram: expected an array of int16, int32 or float32, got " + std::string(py::str(num_ifgram.dtype())));
+  const std::uint8_t* m = vector(mask, data.pixels, "mask");
+  py::gil_scoped_release release;
+  invert_time_series(network, data, g, m, out, options);
+}
+
+}  // namespace
+
+void register_time_series(py::module_& m) {
+  py::enum_<WeightFunction>(m, "WeightFunction")
+      .value("variance", WeightFunction::variance)
+      .value("fisher", WeightFunction::fisher)
+      .value("coherence", WeightFunction::coherence)
+      .value("none", WeightFunction::none);
+  m.def("weight_function", &weight_function, py::arg("name"));
+  m.def("phase_variance", &phase_variance, py::arg("coherence"), py::arg("looks"));
+  m.def("coherence_to_weight", &coherence_to_weight, py::arg("coherence"), py::arg("function"), py::arg("looks"));
+  py::class_<TimeSeriesOptions>(m, "TimeSeriesOptions")
+      .def(py::init<>())
+      .def_readwrite("weight_function", &TimeSeriesOptions::weight_function)
+      .def_readwrite("looks", &TimeSeriesOptions::looks)
+      .def_readwrite("null_space", &TimeSeriesOptions::null_space)
+      .def_readwrite("min_redundancy", &TimeSeriesOptions::min_redundancy)
+      .def_readwrite("zero_is_missing", &TimeSeriesOptions::zero_is_missing)
+      .def_readwrite("reference_phase", &TimeSeriesOptions::reference_phase)
+      .def_readwrite("scale", &TimeSeriesOptions::scale)
+      .def_readwrite("threads", &TimeSeriesOptions::threads)
+      .def_readwrite("chunk_size", &TimeSeriesOptions::chunk_size);
+  const auto define = [&](auto invert_function) {
+    m.def("invert_time_series", invert_function, py::arg("network"), py::arg("phase").noconvert(), py::arg("coherence").noconvert(),
+          py::arg("mask").noconvert(), py::arg("series").noconvert(), py::arg("temporal_coherence").noconvert(), py::arg("num_ifgram"),
+          py::arg("status").noconvert(), py::arg("rank").noconvert(), py::arg("options"));
+  };
+  define(&invert_into<float>);
+  define(&invert_into<double>);
+}

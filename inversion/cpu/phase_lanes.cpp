@@ -1,0 +1,50 @@
+// Compiled once per instruction-set level: nothing here may leave a weak symbol that another level's object could share.
+#include <lopsar/operators/lanes/target.hpp>
+
+#include <lopsar/inversion/cpu/phase.hpp>
+#include <lopsar/inversion/kernels/phase.hpp>
+#include <lopsar/solvers/cpu/tile_rows.hpp>
+
+namespace lopsar::cpu {
+namespace {
+using namespace kernels;
+
+template <class T, class Weight>
+struct Prepare {
+  const PhaseStack<T>& stack;
+  Weight weight;
+  struct Row {
+    const Weight& weight;
+    T sign, offset;
+    bool zero_is_missing;
+    template <class S>
+    LOPSAR_HD S operator()(S y, S coherence, T*, S& w) const { return referenced_phase(y, coherence, sign, offset, zero_is_missing, weight, w); }
+  };
+  LOPSAR_HD Row row(int k) const { return {weight, stack.sign[k], stack.offset[k], stack.zero_is_missing}; }
+};
+
+template <class T>
+void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first, std::size_t n, Tile<T>& tile) {
+  const auto& stack = *static_cast<const PhaseStack<T>*>(data);
+  const auto fill = [&](const auto& weight) {
+    using Weight = std::remove_cvref_t<decltype(weight)>;
+    constexpr bool unit = std::is_same_v<Weight, UnitWeight>;
+    fill_tile(s.pairs, stack.phase.data + first, unit ? static_cast<const T*>(nullptr) : stack.coherence.data + first, stack.phase.stride,
+              stack.coherence.stride, n, tile, Prepare<T, Weight>{stack, weight});
+  };
+  switch (stack.function) {
+    case WeightFunction::variance: return fill(VarianceWeight<T>{stack.weight_table});
+    case WeightFunction::fisher: return fill(FisherWeight<T>{stack.twice_looks});
+    case WeightFunction::coherence: return fill(CoherenceWeight{});
+    case WeightFunction::none: return fill(UnitWeight{});
+  }
+}
+
+}  // namespace
+
+template <class T, int level>
+TileSource<T> phase_level(const PhaseStack<T>& stack) { return {&stack, load<T>}; }
+template TileSource<float> phase_level<float, LOPSAR_LEVEL>(const PhaseStack<float>&);
+template TileSource<double> phase_level<double, LOPSAR_LEVEL>(const PhaseStack<double>&);
+
+}  // namespace lopsar::cpu

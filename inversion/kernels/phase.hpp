@@ -1,0 +1,66 @@
+// One observation of the job: gaps, reference phase and the weight from coherence (inversion/weights.hpp has the definitions).
+#pragma once
+#include <lopsar/solvers/kernels/edge_flow.hpp>
+
+namespace lopsar::kernels {
+
+// Bin of MintPy's variance table, trunc((g - 0.0025) / 0.005) evaluated in float64 there, for g in [0.05, 0.9975].
+// In float: one corrected guess by a true fused multiply-add; no float in the range gets another bin (tests/inversion).
+template <class V>
+LOPSAR_HD V variance_bin(V g) {
+  using T = value_t<V>;
+  if constexpr (sizeof(T) == 8) return truncate((g - V(T(0.0025))) / V(T(0.005)));
+  else {
+    const V i = truncate(madd(g, V(T(200)), V(T(-0.5))));
+    const V past = madd(g, V(T(200)), V(T(-0.5)) - i);
+    return choose(past < V(T(0)), i - V(T(1)), i);
+  }
+}
+
+// The functions from coherence to weight. NaN compares false, so that it takes the floor.
+template <class T>
+struct VarianceWeight {
+  const T* table;   // 1 / variance per bin
+  template <class V>
+  LOPSAR_HD V operator()(V coherence) const {
+    V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
+    g = choose(g < V(T(0.9975)), g, V(T(0.9975)));
+    return lookup(table, variance_bin(g));
+  }
+};
+template <class T>
+struct FisherWeight {
+  T twice_looks;
+  template <class V>
+  LOPSAR_HD V operator()(V coherence) const {
+    V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
+    g = choose(g < V(T(0.999)), g, V(T(0.999)));
+    return V(twice_looks) * g * g / ((V(T(1)) - g) * (V(T(1)) + g));   // 1 - g^2 would cancel
+  }
+};
+struct CoherenceWeight {
+  template <class V>
+  LOPSAR_HD V operator()(V coherence) const {
+    using T = value_t<V>;
+    const V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
+    return choose(g < V(T(1e18)), g, V(T(1e18)));
+  }
+};
+struct UnitWeight {
+  template <class V>
+  LOPSAR_HD V operator()(V) const { return V(value_t<V>(1)); }
+};
+
+// sign*y - sign*reference and its weight. No datum: not finite, and, if zero_is_missing, y = 0 before or after referencing (MintPy's rule).
+template <class V, class Weight>
+LOPSAR_HD V referenced_phase(V y, V coherence, value_t<V> sign, value_t<V> offset, bool zero_is_missing, const Weight& weight, V& w) {
+  using T = value_t<V>;
+  const V d = madd(y, V(sign), V(offset));
+  const V least(zero_is_missing ? T(0) : T(-1));
+  const V size = magnitude(d);
+  const auto valid = (magnitude(y) > least) & (size > least) & (size < V(T(missing_limit)));
+  w = choose(valid, weight(coherence), V(T(0)));
+  return choose(valid, d, V(T(missing)));
+}
+
+}  // namespace lopsar::kernels

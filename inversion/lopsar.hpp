@@ -1,0 +1,6 @@
+// Everything of lopsar.
+#pragma once
+#include <lopsar/inversion/time_series.hpp>
+#include <lopsar/inversion/weights.hpp>
+#include <lopsar/operators/network.hpp>
+#include <lopsar/solvers/solve.hpp>

@@ -1,0 +1,135 @@
+#include <lopsar/solvers/cpu/edge_flow.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <oneapi/tbb/enumerable_thread_specific.h>
+#include <unistd.h>
+
+#include <lopsar/operators/cpu/pixel_loop.hpp>
+
+namespace lopsar::cpu {
+namespace {
+
+struct Free {
+  void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
+};
+
+// One allocation per thread, cut into 64-byte aligned pieces.
+template <class T>
+struct Workspace {
+  std::unique_ptr<void, Free> memory;
+  Tile<T> tile{};
+
+  Workspace(const detail::EdgeFlowSymbolic& s, int pixels, int lane) {
+    tile.pixels = pixels;
+    tile.lane = lane;
+    const auto n = [](auto... factors) { return (static_cast<std::size_t>(factors) * ...); };
+    struct Piece {
+      T** at;
+      std::size_t size;
+    };
+    const Piece pieces[] = {{&tile.y, n(s.pairs, pixels)},       {&tile.w, n(s.pairs, pixels)},
+                            {&tile.x, n(s.dates, pixels)},       {&tile.count, n(pixels)},
+                            {&tile.w_min, n(pixels)},            {&tile.flaw, n(pixels)},
+                            {&tile.rank, n(pixels)},             {&tile.quality, n(pixels)},
+                            {&tile.redundancy, n(pixels)},       {&tile.keep, n(pixels)},
+                            {&tile.slots, n(2 * s.slots, lane)}, {&tile.factors, n(s.factors, lane)},
+                            {&tile.neighbors, n(3 * s.max_degree, lane)}, {&tile.dates, n(s.dates, lane)}};
+    constexpr std::size_t line = 64 / sizeof(T);
+    std::size_t total = 0;
+    for (const auto& p : pieces) total += (p.size + line - 1) / line * line;
+    memory.reset(::operator new(total * sizeof(T), std::align_val_t{64}));
+    T* next = static_cast<T*>(memory.get());
+    for (const auto& p : pieces) {
+      *p.at = next;
+      next += (p.size + line - 1) / line * line;
+    }
+  }
+};
+
+// A tile and the next tile's first rows have to fit the second-level cache beside the program: 8 K T <= L2/3 (float).
+template <class T>
+int tile_pixels(int pairs, int lane) {
+  static const long l2 = [] {
+    const long size = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return size > 0 ? size : 1L << 20;
+  }();
+  int pixels = 128;
+  while (pixels > 32 && 2L * static_cast<long>(sizeof(T)) * pairs * pixels > l2 / 3) pixels /= 2;
+  return std::max(pixels, lane);
+}
+
+}  // namespace
+
+template <class T>
+void run(const EdgeFlowTask<T>& task) {
+  const auto& s = task.edge_flow->symbolic();
+  const auto& kernels = edge_flow_kernels<T>(task.level);
+  // Two registers per operand pay where few operands are alive, and spill beyond.
+  const int registers = sizeof(T) == 4 && kernels.lane > 1 && s.max_degree <= 4 ? 2 : 1;
+  const int lane = kernels.lane * registers;
+  const std::size_t tile_size = static_cast<std::size_t>(tile_pixels<T>(s.pairs, lane));
+  const bool filled = task.edge_flow->null_space() != NullSpace::none;
+  std::vector<T> pseudo;
+  for (double p : s.pseudo) pseudo.push_back(static_cast<T>(p * static_cast<double>(kernels::pseudo_weight<T>)));
+  // The network's own redundancy, for pixels that miss nothing.
+  double whole_redundancy = std::numeric_limits<double>::infinity();
+  for (std::size_t at = 0, date = 0; at < s.incident.size(); at += static_cast<std::size_t>(s.incident[at]) + 1, ++date)
+    if (static_cast<int>(date) != task.exempt) whole_redundancy = std::min(whole_redundancy, static_cast<double>(s.incident[at]));
+
+  const auto finish = [&](Tile<T>& tile, std::size_t first, std::size_t n) {
+    for (std::size_t c = 0; c < n; ++c) {
+      const std::size_t p = first + c;
+      const double count = static_cast<double>(tile.count[c]);
+      const double redundancy = count < s.pairs ? static_cast<double>(tile.redundancy[c]) : whole_redundancy;
+      Status status = Status::ok;
+      if (task.mask && !task.mask[p]) status = Status::masked;
+      else if (tile.flaw[c] > 0) status = Status::not_finite;
+      else if (count == 0) status = Status::no_data;
+      else if (task.min_redundancy > 0 && redundancy < task.min_redundancy) status = Status::below_redundancy;
+      else if (tile.rank[c] < static_cast<T>(s.dates - 1)) status = Status::rank_deficient;
+      const bool solved = status == Status::ok || status == Status::rank_deficient;
+      tile.keep[c] = solved ? T(1) : T(0);
+      if (task.status) task.status[p] = static_cast<std::uint8_t>(status);
+      if (task.rank) task.rank[p] = solved ? static_cast<std::int32_t>(tile.rank[c]) : 0;
+      const int valid = solved ? static_cast<int>(count) : 0;
+      if (task.valid) switch (task.valid_type) {
+        case EdgeFlowTask<T>::Number::int16: static_cast<std::int16_t*>(task.valid)[p] = static_cast<std::int16_t>(valid); break;
+        case EdgeFlowTask<T>::Number::int32: static_cast<std::int32_t*>(task.valid)[p] = valid; break;
+        case EdgeFlowTask<T>::Number::float32: static_cast<float*>(task.valid)[p] = static_cast<float>(valid); break;
+      }
+      if (task.quality_out) {
+        const T quality = task.quality == kernels::Quality::temporal_coherence ? tile.quality[c] : std::sqrt(tile.quality[c]);
+        task.quality_out[p] = solved ? quality : task.sink.fill;
+      }
+    }
+    for (std::size_t c = n; c < static_cast<std::size_t>(tile.pixels); ++c) tile.keep[c] = T(0);
+  };
+
+  oneapi::tbb::enumerable_thread_specific<Workspace<T>> workspaces([&] { return Workspace<T>(s, static_cast<int>(tile_size), lane); });
+  const auto chunk = [&](std::size_t from, std::size_t to) {
+    Tile<T>& tile = workspaces.local().tile;
+    for (std::size_t first = from; first < to; first += tile_size) {
+      const std::size_t n = std::min(tile_size, to - first);
+      task.source.load(task.source.data, s, first, n, tile);
+      if (task.mask)
+        for (std::size_t c = 0; c < n; ++c)
+          if (!task.mask[first + c]) tile.count[c] = T(0);
+      kernels.solve(s, pseudo.data(), task.quality, registers, !filled, task.min_redundancy > 0, task.exempt, tile);
+      finish(tile, first, n);
+      kernels.write(s, task.sink, tile, first, n);
+    }
+  };
+  const std::size_t tiles_per_chunk = task.chunk ? (task.chunk + tile_size - 1) / tile_size : 16;
+  for_pixels(task.pixels, tiles_per_chunk * tile_size, task.threads, chunk);
+}
+
+template void run<float>(const EdgeFlowTask<float>&);
+template void run<double>(const EdgeFlowTask<double>&);
+
+}  // namespace lopsar::cpu

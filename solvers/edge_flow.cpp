@@ -1,0 +1,227 @@
+#include <lopsar/solvers/edge_flow.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <Eigen/OrderingMethods>
+#include <Eigen/SparseCore>
+
+#include <lopsar/operators/error.hpp>
+#include <lopsar/solvers/edge_flow_symbolic.hpp>
+
+namespace lopsar {
+namespace {
+
+using Edge = std::pair<int, int>;   // two dates
+
+// Neighbors of each date at its elimination, by elimination position; order ends with the root.
+std::vector<std::vector<int>> fill_in(const std::vector<int>& order, const std::vector<Edge>& edges) {
+  const int dates = static_cast<int>(order.size());
+  std::vector<int> position(order.size());
+  for (int q = 0; q < dates; ++q) position[static_cast<std::size_t>(order[static_cast<std::size_t>(q)])] = q;
+  std::vector<std::set<int>> later(order.size());
+  for (const auto& [a, b] : edges) {
+    const int p = position[static_cast<std::size_t>(a)], q = position[static_cast<std::size_t>(b)];
+    later[static_cast<std::size_t>(std::min(p, q))].insert(std::max(p, q));
+  }
+  std::vector<std::vector<int>> neighbors(order.size());
+  for (std::size_t q = 0; q + 1 < order.size(); ++q) {
+    neighbors[q].assign(later[q].begin(), later[q].end());
+    if (neighbors[q].size() < 2) continue;
+    // Clique on the neighbors: each gets all later ones.
+    for (std::size_t a = 0; a + 1 < neighbors[q].size(); ++a)
+      later[static_cast<std::size_t>(neighbors[q][a])].insert(neighbors[q].begin() + static_cast<long>(a) + 1, neighbors[q].end());
+  }
+  return neighbors;
+}
+
+// Operations of a pixel: five per pair of neighbors (two loads, three multiply-adds), four per neighbor.
+std::size_t predicted_cost(const std::vector<std::vector<int>>& neighbors) {
+  std::size_t cost = 0;
+  for (const auto& n : neighbors) cost += n.size() * (n.size() - 1) / 2 * 5 + n.size() * 4;
+  return cost;
+}
+
+std::vector<int> minimum_degree_order(int dates, int root, const std::vector<Edge>& edges) {
+  std::vector<Eigen::Triplet<double>> entries;
+  const auto index = [&](int date) { return date - (date > root ? 1 : 0); };
+  for (const auto& [a, b] : edges) {
+    if (a == root || b == root) continue;
+    entries.emplace_back(index(a), index(b), 1.0);
+    entries.emplace_back(index(b), index(a), 1.0);
+  }
+  for (int v = 0; v < dates - 1; ++v) entries.emplace_back(v, v, 1.0);
+  Eigen::SparseMatrix<double> pattern(dates - 1, dates - 1);
+  pattern.setFromTriplets(entries.begin(), entries.end());
+  Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, int> permutation;
+  Eigen::AMDOrdering<int>()(pattern, permutation);
+  std::vector<int> order;
+  for (int q = 0; q < dates - 1; ++q) {
+    const int v = permutation.indices()[q];
+    order.push_back(v + (v >= root ? 1 : 0));
+  }
+  order.push_back(root);
+  return order;
+}
+
+// From both ends of time towards the root: with the first date as root, simply from the last date down.
+std::vector<int> date_order(int dates, int root) {
+  std::vector<int> order;
+  for (int v = dates - 1; v > root; --v) order.push_back(v);
+  for (int v = 0; v <= root; ++v) order.push_back(v);
+  return order;
+}
+
+std::map<Edge, double> pseudo_edges(const Network& network, NullSpace null_space, std::size_t norm_date) {
+  std::map<Edge, double> edges;
+  const int dates = static_cast<int>(network.dates().size());
+  const auto& days = network.days();
+  if (null_space == NullSpace::minimum_norm_velocity) {
+    double shortest = std::numeric_limits<double>::infinity();
+    for (std::size_t j = 1; j < days.size(); ++j) shortest = std::min(shortest, days[j] - days[j - 1]);
+    for (int j = 1; j < dates; ++j) {
+      const double ratio = shortest / (days[static_cast<std::size_t>(j)] - days[static_cast<std::size_t>(j) - 1]);
+      edges[{j - 1, j}] = ratio * ratio;
+    }
+  } else if (null_space == NullSpace::minimum_norm_phase) {
+    const int norm = static_cast<int>(norm_date);
+    for (int j = 0; j < dates; ++j)
+      if (j != norm) edges[{std::min(norm, j), std::max(norm, j)}] = 1.0;
+  }
+  return edges;
+}
+
+template <class Narrow, class Wide>
+bool narrowed(const Wide& wide, Narrow& narrow) {
+  constexpr auto limit = std::numeric_limits<std::int16_t>::max();
+  narrow.clear();
+  for (const auto i : wide) {
+    if (i > limit || i < -limit) return false;
+    narrow.push_back(static_cast<std::int16_t>(i));
+  }
+  return true;
+}
+
+}  // namespace
+
+EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t norm_date) : null_space_(null_space) {
+  const int dates = static_cast<int>(network.dates().size());
+  const int root = static_cast<int>(network.reference());
+  if (norm_date >= network.dates().size())
+    throw InvalidArgument("edge flow: expected a norm date below " + std::to_string(dates) + ", got " + std::to_string(norm_date));
+  const auto pseudo = pseudo_edges(network, null_space, norm_date);
+  std::vector<Edge> edges;
+  for (const auto& p : network.pairs()) edges.emplace_back(static_cast<int>(p.first), static_cast<int>(p.second));
+  for (const auto& p : pseudo) edges.push_back(p.first);
+
+  auto program = std::make_shared<detail::EdgeFlowSymbolic>();
+  auto& s = *program;
+  std::vector<int> order = date_order(dates, root);
+  auto neighbors = fill_in(order, edges);
+  {
+    // Date order streams through memory in the order of the file; another order has to win clearly.
+    const auto other = minimum_degree_order(dates, root, edges);
+    auto other_neighbors = fill_in(other, edges);
+    if (10 * predicted_cost(other_neighbors) < 9 * predicted_cost(neighbors)) {
+      order = other;
+      neighbors = std::move(other_neighbors);
+    }
+  }
+  s.dates = dates;
+  s.pairs = static_cast<int>(network.pairs().size());
+  s.order.assign(order.begin(), order.end());
+  std::vector<int> position(order.size());
+  for (int q = 0; q < dates; ++q) position[static_cast<std::size_t>(order[static_cast<std::size_t>(q)])] = q;
+
+  // Observations between two positions (earlier eliminated first); the flow runs from the later one to the earlier one.
+  std::map<Edge, std::vector<int>> observed;
+  for (int k = 0; k < s.pairs; ++k) {
+    const auto& p = network.pairs()[static_cast<std::size_t>(k)];
+    const int first = position[p.first], second = position[p.second];
+    s.sign.push_back(first > second ? 1.f : -1.f);
+    observed[{std::min(first, second), std::max(first, second)}].push_back(k);
+  }
+
+  // Slots: one per edge that carries weight before its elimination, recycled when the date is gone. Slot 0 stays zero.
+  std::map<Edge, int> slot;
+  std::vector<int> free_slots;
+  int next = 1;
+  const auto open = [&](const Edge& edge) {
+    int out = next;
+    if (free_slots.empty()) ++next;
+    else {
+      out = free_slots.back();
+      free_slots.pop_back();
+    }
+    return slot[edge] = out;
+  };
+  for (const auto& [edge, list] : observed)
+    for (std::size_t a = 1; a < list.size(); ++a) {
+      const auto found = slot.find(edge);
+      const int in = found == slot.end() ? 0 : found->second;
+      s.merge.insert(s.merge.end(), {in, in ? in : open(edge), list[a]});
+      ++s.merges;
+    }
+  for (int q = 0; q < dates - 1; ++q) {
+    const auto& n = neighbors[static_cast<std::size_t>(q)];
+    s.max_degree = std::max(s.max_degree, static_cast<int>(n.size()));
+    s.factors += static_cast<int>(n.size()) + 1;
+    s.eliminate.push_back(static_cast<int>(n.size()));
+    for (int b : n) {
+      const auto found = slot.find({q, b});
+      s.eliminate.push_back(found == slot.end() ? 0 : found->second);
+      if (found != slot.end()) {
+        free_slots.push_back(found->second);
+        slot.erase(found);
+      }
+      const auto seen = observed.find({q, b});
+      s.eliminate.push_back(seen == observed.end() ? -1 : seen->second.front());
+      const int u = order[static_cast<std::size_t>(q)], v = order[static_cast<std::size_t>(b)];
+      const auto ghost = pseudo.find({std::min(u, v), std::max(u, v)});
+      s.pseudo.push_back(ghost == pseudo.end() ? 0.0 : ghost->second);
+    }
+    for (std::size_t a = 0; a < n.size(); ++a)
+      for (std::size_t b = a + 1; b < n.size(); ++b) {
+        const auto found = slot.find({n[a], n[b]});
+        const int in = found == slot.end() ? 0 : found->second;
+        s.eliminate.insert(s.eliminate.end(), {in, in ? in : open({n[a], n[b]})});
+        ++s.pair_updates;
+      }
+  }
+  s.slots = next;
+  for (int q = dates - 2; q >= 0; --q) {
+    const auto& n = neighbors[static_cast<std::size_t>(q)];
+    std::vector<int> residuals;
+    for (int b : n)
+      if (const auto seen = observed.find({q, b}); seen != observed.end())
+        for (int k : seen->second) {
+          residuals.push_back(s.sign[static_cast<std::size_t>(k)] < 0 ? ~k : k);
+          residuals.push_back(order[static_cast<std::size_t>(b)]);
+        }
+    s.substitute.insert(s.substitute.end(), {order[static_cast<std::size_t>(q)], static_cast<int>(n.size()), static_cast<int>(residuals.size() / 2)});
+    for (int b : n) s.substitute.push_back(order[static_cast<std::size_t>(b)]);
+    s.residual.insert(s.residual.end(), residuals.begin(), residuals.end());
+  }
+  std::vector<std::vector<int>> at(static_cast<std::size_t>(dates));
+  for (int k = 0; k < s.pairs; ++k) {
+    at[network.pairs()[static_cast<std::size_t>(k)].first].push_back(k);
+    at[network.pairs()[static_cast<std::size_t>(k)].second].push_back(k);
+  }
+  for (const auto& list : at) {
+    s.incident.push_back(static_cast<int>(list.size()));
+    s.incident.insert(s.incident.end(), list.begin(), list.end());
+  }
+  s.narrow = narrowed(s.merge, s.merge16) && narrowed(s.eliminate, s.eliminate16) && narrowed(s.substitute, s.substitute16) &&
+             narrowed(s.residual, s.residual16);
+  symbolic_ = std::move(program);
+}
+
+std::size_t EdgeFlow::max_degree() const { return static_cast<std::size_t>(symbolic_->max_degree); }
+std::size_t EdgeFlow::pair_updates() const { return symbolic_->pair_updates; }
+std::size_t EdgeFlow::slots() const { return static_cast<std::size_t>(symbolic_->slots) - 1; }
+const std::vector<std::size_t>& EdgeFlow::order() const { return symbolic_->order; }
+
+}  // namespace lopsar
