@@ -111,7 +111,10 @@ void create_dataset(Hdf5File& file, const std::string& name, const Shape& shape,
 
 }  // namespace
 
+}  // namespace lopsar
+
 void register_files(py::module_& m) {
+  using namespace lopsar;
   using release = py::call_guard<py::gil_scoped_release>;
 
   py::class_<DatasetInfo>(m, "DatasetInfo", "What a file says about a dataset.")
@@ -159,7 +162,7 @@ dict of str to str
 )")
       .def("info", &Hdf5File::info, release(), py::arg("name"), "Shape, dtype and storage of a dataset.\n\nReturns\n-------\nDatasetInfo")
       .def("__contains__", &Hdf5File::contains, release(), py::arg("name"))
-      .def("read", &read, py::arg("name"), py::arg("start") = py::none(), py::arg("count") = py::none(), R"(Read a dataset, or the box [start, start + count) of it.
+      .def("read", &lopsar::read, py::arg("name"), py::arg("start") = py::none(), py::arg("count") = py::none(), R"(Read a dataset, or the box [start, start + count) of it.
 
 Parameters
 ----------
@@ -197,7 +200,7 @@ shuffle : bool
 unlimited : bool
     Let the first axis grow.
 )")
-      .def("write", &write, py::arg("name"), py::arg("array"), py::arg("start") = py::none(), R"(Write a whole dataset, or the box of the array's shape at `start`.
+      .def("write", &lopsar::write, py::arg("name"), py::arg("array"), py::arg("start") = py::none(), R"(Write a whole dataset, or the box of the array's shape at `start`.
 
 Parameters
 ----------
@@ -213,5 +216,3 @@ start : sequence of int, optional
         file.close();
       });
 }
-
-}  // namespace lopsar

@@ -1,9 +1,11 @@
 #include <lopsar/inversion/time_series.hpp>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include <lopsar/inversion/cpu/phase.hpp>
+#include <lopsar/inversion/kernels/phase.hpp>
 #include <lopsar/operators/error.hpp>
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 
@@ -39,13 +41,17 @@ void invert_time_series(const Network& network, ConstBlock<T> phase, ConstBlock<
   const std::size_t exempt = exempt_date(network);
   const EdgeFlow edge_flow(network, options.null_space, exempt);
   const auto& symbolic = edge_flow.symbolic();
-  std::vector<T> sign, offset, table;
+  std::vector<T> sign, offset;
+  alignas(64) std::array<T, lanes::lookup_size> table{};
+  static_assert(lanes::lookup_size == variance_bins - kernels::first_table_bin);
   for (std::size_t k = 0; k < pairs; ++k) {
     sign.push_back(static_cast<T>(symbolic.sign[k]));
     offset.push_back(options.reference_phase.empty() ? T(0) : -sign.back() * static_cast<T>(options.reference_phase[k]));
   }
-  if (options.weight_function == WeightFunction::variance)
-    for (double variance : variance_table(options.looks)) table.push_back(static_cast<T>(1 / variance));
+  if (options.weight_function == WeightFunction::variance) {
+    const auto variance = variance_table(options.looks);
+    std::transform(variance.begin() + kernels::first_table_bin, variance.end(), table.begin(), [](double v) { return static_cast<T>(1 / v); });
+  }
   if (options.weight_function == WeightFunction::fisher) coherence_to_weight({}, options.weight_function, options.looks);   // checks looks
 
   const cpu::PhaseStack<T> stack{phase, coherence, sign.data(), offset.data(), table.data(), static_cast<T>(2 * options.looks), options.weight_function, options.zero_is_missing};

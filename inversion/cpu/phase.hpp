@@ -12,7 +12,7 @@ struct PhaseStack {
   ConstBlock<T> coherence;    // (K, pixels), or null
   const T* sign;              // (K) orientation in the elimination
   const T* offset;            // (K) -sign * reference phase
-  const T* weight_table;      // (variance_bins) 1 / variance
+  const T* weight_table;      // 1 / variance per bin; lanes::lookup_size values, aligned to 64 bytes
   T twice_looks;
   WeightFunction function;
   bool zero_is_missing;

@@ -28,15 +28,16 @@ void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first
   const auto& stack = *static_cast<const PhaseStack<T>*>(data);
   const auto fill = [&](const auto& weight) {
     using Weight = std::remove_cvref_t<decltype(weight)>;
-    constexpr bool unit = std::is_same_v<Weight, UnitWeight>;
+    constexpr bool unit = std::is_same_v<Weight, UnitWeight<native<T>>>;
     fill_tile(s.pairs, stack.phase.data + first, unit ? static_cast<const T*>(nullptr) : stack.coherence.data + first, stack.phase.stride,
               stack.coherence.stride, n, tile, Prepare<T, Weight>{stack, weight});
   };
+  using V = native<T>;
   switch (stack.function) {
-    case WeightFunction::variance: return fill(VarianceWeight<T>{stack.weight_table});
-    case WeightFunction::fisher: return fill(FisherWeight<T>{stack.twice_looks});
-    case WeightFunction::coherence: return fill(CoherenceWeight{});
-    case WeightFunction::none: return fill(UnitWeight{});
+    case WeightFunction::variance: return fill(VarianceWeight<V>{stack.weight_table});
+    case WeightFunction::fisher: return fill(FisherWeight<V>{stack.twice_looks});
+    case WeightFunction::coherence: return fill(CoherenceWeight<V>{});
+    case WeightFunction::none: return fill(UnitWeight<V>{});
   }
 }
 

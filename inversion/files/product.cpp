@@ -56,7 +56,10 @@ std::string folder_of(const std::string& path) {
 }
 
 std::string beside(const std::string& path, const char* ending) {
-  return (fs::path(path).parent_path() / ("." + fs::path(path).filename().string() + ending)).string();
+  std::string name(".");
+  name += fs::path(path).filename().string();   // in steps: GCC 12 warns about its own operator+ here (its bug 105329)
+  name += ending;
+  return (fs::path(path).parent_path() / name).string();
 }
 
 // One line of text, whatever it holds.
@@ -155,6 +158,7 @@ std::string describe(const std::vector<Product>& products, const std::string& id
       text << " )" << std::hexfloat;
       for (float value : dataset.values) text << " " << value;
       for (const std::string& value : dataset.strings) text << " " << value;
+      for (const auto& [key, value] : dataset.attributes) text << "\n" << key << "=" << value;
     }
   }
   return text.str();
@@ -310,6 +314,7 @@ struct ProductSet::Impl {
           options.early_allocation = true;
           out.create_dataset(dataset.name, dataset.shape, dataset.type, options);
         }
+        for (const auto& [key, value] : dataset.attributes) out.set_attribute(key, value, dataset.name);
       }
       out.close();
     } catch (...) {

@@ -19,6 +19,7 @@ struct ProductDataset {
   std::vector<std::size_t> shape;
   std::vector<float> values{};              ///< small contents, float32
   std::vector<std::string> strings{};       ///< small contents, text such as dates
+  std::map<std::string, std::string> attributes{};
 };
 
 /// One output file.

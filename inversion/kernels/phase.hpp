@@ -5,49 +5,59 @@
 namespace lopsar::kernels {
 
 // Bin of MintPy's variance table, trunc((g - 0.0025) / 0.005) evaluated in float64 there, for g in [0.05, 0.9975].
-// In float: one corrected guess by a true fused multiply-add; no float in the range gets another bin (tests/inversion).
+// In float: a guess, at most one too high, corrected by the exact sign of 200 g - 0.5 - guess. One fused multiply-add gives that
+// sign; without the instruction g is cut into two numbers of 12 bits (Dekker), whose products with 200 are exact.
+// No float in the range gets another bin (tests/inversion/test_weights.cpp).
 template <class V>
 LOPSAR_HD V variance_bin(V g) {
   using T = value_t<V>;
   if constexpr (sizeof(T) == 8) return truncate((g - V(T(0.0025))) / V(T(0.005)));
   else {
     const V i = truncate(madd(g, V(T(200)), V(T(-0.5))));
-    const V past = madd(g, V(T(200)), V(T(-0.5)) - i);
+    V past;
+    if constexpr (fused) past = madd(g, V(T(200)), V(T(-0.5)) - i);
+    else {
+      const V t = g * V(T(4097)), high = t - (t - g), low = g - high;
+      past = (high * V(T(200)) - (i + V(T(0.5)))) + low * V(T(200));
+    }
     return choose(past < V(T(0)), i - V(T(1)), i);
   }
 }
 
 // The functions from coherence to weight. NaN compares false, so that it takes the floor.
-template <class T>
+// 1 / variance of bins first_table_bin .. variance_bins - 1; the floor of 0.05 lies in bin 9.
+inline constexpr int first_table_bin = 8;
+template <class V>
 struct VarianceWeight {
-  const T* table;   // 1 / variance per bin
-  template <class V>
+  using T = value_t<V>;
+  Table<V> table;
+  LOPSAR_HD explicit VarianceWeight(const T* t) : table(t) {}
   LOPSAR_HD V operator()(V coherence) const {
     V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
     g = choose(g < V(T(0.9975)), g, V(T(0.9975)));
-    return lookup(table, variance_bin(g));
+    return table(variance_bin(g) - V(T(first_table_bin)));
   }
 };
-template <class T>
+template <class V>
 struct FisherWeight {
+  using T = value_t<V>;
   T twice_looks;
-  template <class V>
   LOPSAR_HD V operator()(V coherence) const {
     V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
     g = choose(g < V(T(0.999)), g, V(T(0.999)));
     return V(twice_looks) * g * g / ((V(T(1)) - g) * (V(T(1)) + g));   // 1 - g^2 would cancel
   }
 };
+template <class V>
 struct CoherenceWeight {
-  template <class V>
+  using T = value_t<V>;
   LOPSAR_HD V operator()(V coherence) const {
-    using T = value_t<V>;
     const V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
     return choose(g < V(T(1e18)), g, V(T(1e18)));
   }
 };
+template <class V>
 struct UnitWeight {
-  template <class V>
   LOPSAR_HD V operator()(V) const { return V(value_t<V>(1)); }
 };
 

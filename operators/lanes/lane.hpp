@@ -32,6 +32,13 @@ using value_t = typename lane<V>::value;
 template <class V>
 inline constexpr int width = lane<V>::width;
 
+// Whether madd rounds once.
+#if defined(__FMA__) || defined(__CUDACC__)
+inline constexpr bool fused = true;
+#else
+inline constexpr bool fused = false;
+#endif
+
 // The names differ from those of <cmath> and xsimd on purpose: argument-dependent lookup would make them ambiguous.
 #if defined(__FMA__) || defined(__CUDACC__)
 LOPSAR_HD float madd(float a, float b, float c) { return ::fmaf(a, b, c); }
@@ -62,8 +69,14 @@ LOPSAR_HD float magnitude(float a) { return ::fabsf(a); }
 LOPSAR_HD double magnitude(double a) { return ::fabs(a); }
 LOPSAR_HD float truncate(float a) { return static_cast<float>(static_cast<int>(a)); }   // |a| < 2^31
 LOPSAR_HD double truncate(double a) { return static_cast<double>(static_cast<int>(a)); }
-LOPSAR_HD float lookup(const float* table, float i) { return table[static_cast<int>(i)]; }
-LOPSAR_HD double lookup(const double* table, double i) { return table[static_cast<int>(i)]; }
+// A table of lookup_size values (aligned to 64 bytes), read at one index per lane.
+inline constexpr int lookup_size = 192;
+template <class V>
+struct Table {
+  const value_t<V>* table;
+  LOPSAR_HD explicit Table(const value_t<V>* t) : table(t) {}
+  LOPSAR_HD V operator()(V i) const { return table[static_cast<int>(i)]; }
+};
 
 // Memory goes through a tag, so that scalars (no argument-dependent lookup) and class types look alike.
 // load and store are aligned to the lane; load_any takes any address; stream bypasses the cache and wants 64-byte lines.

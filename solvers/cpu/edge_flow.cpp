@@ -60,7 +60,7 @@ int tile_pixels(int pairs, int lane) {
     return size > 0 ? size : 1L << 20;
   }();
   int pixels = 128;
-  while (pixels > 32 && 2L * static_cast<long>(sizeof(T)) * pairs * pixels > l2 / 3) pixels /= 2;
+  while (pixels > 64 && 2L * static_cast<long>(sizeof(T)) * pairs * pixels > l2 / 3) pixels /= 2;
   return std::max(pixels, lane);
 }
 

@@ -1,0 +1,88 @@
+// The kernel headers as CUDA code: one thread per pixel, float lanes. Compiled, never run: one body has to serve both devices.
+#include <cstddef>
+#include <cstdint>
+
+#include <lopsar/inversion/kernels/phase.hpp>
+#include <lopsar/operators/kernels/network.hpp>
+#include <lopsar/solvers/kernels/edge_flow.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
+
+using namespace lopsar::kernels;
+using Rows = strided_rows<float>;
+
+namespace {
+__device__ std::size_t this_pixel() { return static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
+}  // namespace
+
+__global__ void difference_kernel(int pairs, std::size_t pixels, const int* first, const int* second, const float* x, float* y) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  for (int k = 0; k < pairs; ++k)
+    y[k * pixels + p] = difference<float>(first[k] < 0 ? nullptr : x + first[k] * pixels + p, second[k] < 0 ? nullptr : x + second[k] * pixels + p);
+}
+
+__global__ void divergence_kernel(int columns, std::size_t pixels, const int* start, const int* incident, const float* y, float* x) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  for (int c = 0; c < columns; ++c) x[c * pixels + p] = divergence<float>(incident + start[c], start[c + 1] - start[c], y + p, pixels);
+}
+
+// Observations of `solve`, in place.
+__global__ void observation_kernel(int pairs, std::size_t pixels, float* y, float* w, const float* sign, float* flaw) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  for (int k = 0; k < pairs; ++k) {
+    float weight;
+    y[k * pixels + p] = observation(y[k * pixels + p], w[k * pixels + p], sign[k], flaw + p, weight);
+    w[k * pixels + p] = weight;
+  }
+}
+
+// Phase and coherence of the job, in place.
+template <class Weight>
+__global__ void phase_kernel(int pairs, std::size_t pixels, float* y, float* coherence, const float* sign, const float* offset, bool zero_is_missing, Weight weight) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  for (int k = 0; k < pairs; ++k) {
+    float w;
+    y[k * pixels + p] = referenced_phase(y[k * pixels + p], coherence[k * pixels + p], sign[k], offset[k], zero_is_missing, weight, w);
+    coherence[k * pixels + p] = w;
+  }
+}
+template __global__ void phase_kernel(int, std::size_t, float*, float*, const float*, const float*, bool, VarianceWeight<float>);
+template __global__ void phase_kernel(int, std::size_t, float*, float*, const float*, const float*, bool, FisherWeight<float>);
+template __global__ void phase_kernel(int, std::size_t, float*, float*, const float*, const float*, bool, CoherenceWeight<float>);
+template __global__ void phase_kernel(int, std::size_t, float*, float*, const float*, const float*, bool, UnitWeight<float>);
+
+// Live slots in shared memory, factors in global memory.
+template <Quality Q, class I>
+__global__ void __launch_bounds__(128)
+    edge_flow_kernel(EdgeFlowProgram<I> program, std::size_t pixels, int slots, const float* pseudo, float* y, float* w, const float* w_min,
+                     const float* count, float* factors, float* x, float* rank, float* quality) {
+  extern __shared__ float scratch[];
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  const auto result = edge_flow<float, Q>(program, pseudo, Rows{y + p, pixels}, Rows{w + p, pixels}, w_min[p], count[p], Rows{scratch + threadIdx.x, blockDim.x},
+                                          Rows{factors + p, pixels}, Rows{scratch + 2 * slots * blockDim.x + threadIdx.x, blockDim.x}, Rows{x + p, pixels});
+  rank[p] = result.rank;
+  quality[p] = result.quality;
+}
+#define LOPSAR_EDGE_FLOW(Q, I)                                                                                                                  \
+  template __global__ void edge_flow_kernel<Q, I>(EdgeFlowProgram<I>, std::size_t, int, const float*, float*, float*, const float*, const float*, \
+                                                  float*, float*, float*, float*);
+LOPSAR_EDGE_FLOW(Quality::residual_norm, std::int16_t)
+LOPSAR_EDGE_FLOW(Quality::temporal_coherence, std::int16_t)
+LOPSAR_EDGE_FLOW(Quality::residual_norm, std::int32_t)
+LOPSAR_EDGE_FLOW(Quality::temporal_coherence, std::int32_t)
+
+__global__ void determined_kernel(EdgeFlowProgram<std::int16_t> program, std::size_t pixels, int factor_rows, float* factors, float* u) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  determined<float>(program, factor_rows, Rows{factors + p, pixels}, Rows{u + p, pixels});
+}
+
+__global__ void least_redundancy_kernel(const std::int32_t* incident, int dates, int exempt, std::size_t pixels, float* w, float* least) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  least[p] = least_redundancy<float>(incident, dates, exempt, Rows{w + p, pixels});
+}
