@@ -36,7 +36,7 @@ namespace tbb = oneapi::tbb;
 using files::RowReader;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t good_block_bytes = std::size_t(128) << 20;   // large enough for long reads, small enough to see progress
+constexpr std::size_t good_block_bytes = std::size_t(32) << 20;   // large enough for long reads, small enough to see progress
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 

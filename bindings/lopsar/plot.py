@@ -47,6 +47,7 @@ LOOKS = {
     "temporalCoherence": Look("Temporal coherence", "", "viridis", (None, 1)),
     "avgSpatialCoh": Look("Mean spatial coherence", "", "viridis", (None, 1)),
     "numInvIfgram": Look("Interferograms used per pixel", "interferograms"),
+    "status": Look("Status: 0 ok, 1 rank deficient, 2 no data, 3 redundancy, 4 masked", "", "viridis", (0, 5), False),
     "waterMask": Look("Water mask: land is 1", "", "mask", (0, 1), False),
     "shadowMask": Look("Shadow mask", "", "mask", (0, 1), False),
     "mask": Look("Mask", "", "mask", (0, 1), False),

@@ -457,6 +457,7 @@ void Hdf5File::create_dataset(const std::string& name, const std::vector<std::si
   const Handle stored = type == ElementType::string ? fixed_string_type(options.string_size) : memory_type(type);
   const std::size_t item = H5Tget_size(stored);
   const Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose), links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+  H5Pset_obj_track_times(list, false);   // the same contents give the same bytes
   H5Pset_create_intermediate_group(links, 1);
   std::vector<hsize_t> extent(shape.begin(), shape.end()), most = extent;
   if (options.unlimited_first_axis && !most.empty()) most[0] = H5S_UNLIMITED;

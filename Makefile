@@ -1,0 +1,62 @@
+# Thin: every target says in a line or two what it runs. `make demo` and `make test` set the machine up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build/release
+APT := g++ cmake ninja-build ccache pkg-config python3-dev python3-venv \
+       libeigen3-dev libtbb-dev libhdf5-dev libxsimd-dev libdeflate-dev liblzf-dev catch2
+EXTRAS ?= test
+SOURCES := $(shell git ls-files '*.cpp' '*.hpp' '*.cu' 2>/dev/null)
+
+.PHONY: setup demo test test-cpp test-python bench format lint clean
+
+setup: $(VENV)/.installed
+
+# System packages by apt where that works without asking; otherwise say what is missing.
+build/.system:
+	@mkdir -p build
+	@missing="$$(for p in $(APT); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done)"; \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; \
+	elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo apt-get install -y -qq $$missing; \
+	elif [ -n "$$CONDA_PREFIX" ]; then echo "conda environment: expecting the packages of environment.yml"; \
+	else echo "lopsar needs these packages: $$missing"; echo "install them (or use environment.yml with conda), then run make again"; exit 1; fi
+	@touch $@
+
+$(VENV)/.tools: build/.system
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q 'scikit-build-core>=0.10' 'pybind11>=2.12'
+	@touch $@
+
+# The extension and the C++ tests share one build folder, so that nothing is compiled twice.
+$(VENV)/.installed: $(VENV)/.tools pyproject.toml CMakeLists.txt $(SOURCES) $(wildcard */CMakeLists.txt bindings/lopsar/*)
+	$(BIN)/pip install -q --no-build-isolation -C build-dir=$(BUILD) '.[$(EXTRAS)]'
+	@touch $@
+
+demo: setup
+	$(BIN)/python examples/demo.py demo
+
+test: test-cpp test-python
+
+test-cpp: setup
+	cmake -S . -B $(BUILD) -DLOPSAR_TESTS=ON >/dev/null
+	cmake --build $(BUILD)
+	ctest --test-dir $(BUILD) --output-on-failure
+
+test-python: setup
+	$(BIN)/python tests/bindings/every_level.py
+
+bench: setup
+	$(BIN)/python tests/bench/bench_invert_arrays.py
+
+format:
+	clang-format -i $(SOURCES)
+	$(BIN)/ruff check --fix -q
+	
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+clean:
+	rm -rf build $(VENV) demo

@@ -1,0 +1,138 @@
+"""The network of interferograms as a linear operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from .linear_operator import LinearOperator
+
+__all__ = ["Network"]
+
+
+def _date(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, np.datetime64):
+        text = str(value.astype("datetime64[m]"))
+        return text[:10] if text.endswith("T00:00") else text[:10].replace("-", "") + "T" + text[11:13] + text[14:16]
+    if hasattr(value, "strftime"):
+        return value.strftime("%Y%m%d")
+    return str(value)
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    if isinstance(value, (str, bytes)):
+        parts = _date(value).replace("-", "_").split("_") if str(value).count("-") <= 1 else _date(value).split("_")
+        if len(parts) != 2:
+            raise _core.InvalidArgument(f"network: expected a pair 'YYYYMMDD_YYYYMMDD', got {value!r}")
+        return parts[0], parts[1]
+    first, second = value
+    return _date(first), _date(second)
+
+
+class Network(LinearOperator):
+    r"""Interferometric phase from date phases, :math:`(A x)_k = x_{j_k} - x_{i_k}` for the pair (date i, date j).
+
+    Parameters
+    ----------
+    pairs : iterable
+        ``("20170304", "20170316")``, ``"20170304_20170316"``, or datetime64, in any order; reversed and repeated pairs are legal.
+    reference : int or date, optional
+        Date whose phase is zero, as an index into the sorted dates or as a date. Default: the first.
+    dtype : dtype, optional
+        Label for SciPy. Results have the precision of the input; integers become float64, float16 is refused.
+
+    Attributes
+    ----------
+    shape : (K, D-1)
+        Unknown = phase of every date but the reference. Columns of ``x`` (D-1, pixels) and ``y`` (K, pixels) are pixels.
+    dates, days, pairs, reference, redundancy, components, rank, connected
+    """
+
+    def __init__(self, pairs: Iterable[Any], reference: Any = 0, *, dtype: Any = np.float64) -> None:
+        text = [_pair(p) for p in pairs]
+        if isinstance(reference, (int, np.integer)) and not isinstance(reference, bool):
+            native = _core.Network(text)
+            if not -len(native.dates) <= reference < len(native.dates):
+                raise _core.InvalidArgument(f"network: expected a reference date below {len(native.dates)}, got {reference}")
+            if reference != 0:
+                native = _core.Network(text, native.dates[reference])
+        else:
+            native = _core.Network(text, _date(reference))
+        self._native = native
+        super().__init__(dtype=dtype, shape=native.shape)
+
+    @property
+    def dates(self) -> list[str]:
+        """Sorted dates, YYYYMMDD or YYYYMMDDTHHMM."""
+        return self._native.dates
+
+    @property
+    def days(self) -> np.ndarray:
+        """Days since the first date, (D,) float64."""
+        days = np.asarray(self._native.days)
+        return days - days[0]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """First and second date of each interferogram."""
+        dates = self.dates
+        return [(dates[i], dates[j]) for i, j in self._native.pairs]
+
+    @property
+    def reference(self) -> str:
+        """The date whose phase is zero."""
+        return self.dates[self._native.reference]
+
+    @property
+    def redundancy(self) -> np.ndarray:
+        """Interferograms per date, (D,)."""
+        return np.asarray(self._native.redundancy)
+
+    @property
+    def components(self) -> np.ndarray:
+        """Connected component of each date, (D,), 0 for that of the first."""
+        return np.asarray(self._native.components)
+
+    @property
+    def connected(self) -> bool:
+        """Whether all dates hang together."""
+        return bool(self.components.max() == 0)
+
+    @property
+    def rank(self) -> int:
+        """Rank of the matrix: D minus the number of components."""
+        return self._native.rank
+
+    def _apply(self, x: np.ndarray, adjoint: bool) -> np.ndarray:
+        x = np.asarray(x)
+        if np.iscomplexobj(x):
+            return self._apply(x.real, adjoint) + 1j * self._apply(x.imag, adjoint)
+        if x.dtype == np.float16:
+            raise TypeError("Network: expected float32 or float64, got float16; convert it")
+        if x.dtype not in (np.float32, np.float64):
+            x = x.astype(np.float64)
+        columns = x.reshape(x.shape[0], -1)
+        columns = columns if columns.shape[1] <= 1 or columns.strides[1] == columns.itemsize else np.ascontiguousarray(columns)
+        out = np.empty((self.shape[1 if adjoint else 0], columns.shape[1]), x.dtype)
+        (self._native.apply_adjoint if adjoint else self._native.apply)(np.ascontiguousarray(columns), out)
+        return out.reshape(out.shape[0], *x.shape[1:])
+
+    def _matvec(self, x: np.ndarray) -> np.ndarray:
+        return self._apply(x, False)
+
+    def _rmatvec(self, y: np.ndarray) -> np.ndarray:
+        return self._apply(y, True)
+
+    _matmat, _rmatmat = _matvec, _rmatvec
+
+    def todense(self) -> np.ndarray:
+        """The matrix, (K, D-1) float64, entries -1, 0, 1."""
+        matrix = np.zeros(self.shape)
+        for row, column, coefficient in self._native.lower():
+            matrix[row, column] += coefficient
+        return matrix

@@ -1,0 +1,23 @@
+"""Runs the Python tests: all of them at the highest instruction-set level, those of the numerics at every other level too."""
+
+import os
+import subprocess
+import sys
+
+import lopsar
+
+NUMERICS = ["tests/bindings/test_solve.py", "tests/bindings/test_time_series.py", "tests/bindings/test_linear_operator.py",
+            "tests/bindings/test_invert.py"]
+
+failed = []
+levels = ["scalar", "base", "avx2", "avx512"]
+available = lopsar.isa_levels()
+for level in reversed(levels):
+    if level not in available:
+        print(f"== {level}: skipped, this processor lacks it", flush=True)
+        continue
+    tests = ["tests"] if level == available[-1] else NUMERICS
+    print(f"== {level}: {' '.join(tests)}", flush=True)
+    if subprocess.run([sys.executable, "-m", "pytest", "-q", *tests, *sys.argv[1:]], env={**os.environ, "LOPSAR_ISA": level}).returncode:
+        failed.append(level)
+sys.exit(f"failed at: {', '.join(failed)}" if failed else 0)

@@ -1,0 +1,91 @@
+"""lopsar.invert_arrays: MintPy's rules on arrays."""
+
+import numpy as np
+import pytest
+
+import lopsar as lp
+
+
+def scene(dates=20, connections=3, pixels=200, seed=0, dtype=np.float32):
+    day = np.datetime64("2017-03-04") + 12 * np.arange(dates)
+    pairs = [(day[i], day[j]) for i in range(dates) for j in range(i + 1, min(dates, i + connections + 1))]
+    A = lp.Network(pairs)
+    rng = np.random.default_rng(seed)
+    truth = np.concatenate([np.zeros((1, pixels)), 5 * rng.standard_normal((dates - 1, pixels))])
+    coherence = rng.uniform(0.1, 0.99, (len(pairs), pixels))
+    y = A.todense() @ truth[1:] + 0.3 * (1 - coherence) * rng.standard_normal(coherence.shape)
+    return A, y.astype(dtype), coherence.astype(dtype), truth
+
+
+def reference(A, y, w):
+    """Float64 least squares and temporal coherence, pixel by pixel."""
+    M = A.todense()
+    series, quality = np.zeros((M.shape[1] + 1, y.shape[1])), np.zeros(y.shape[1])
+    for p in range(y.shape[1]):
+        ok = w[:, p] > 0
+        root = np.sqrt(w[ok, p])
+        series[1:, p] = np.linalg.lstsq(M[ok] * root[:, None], y[ok, p].astype(float) * root, rcond=None)[0]
+        quality[p] = abs(np.exp(1j * (y[ok, p] - M[ok] @ series[1:, p])).mean())
+    return series, quality
+
+
+@pytest.mark.parametrize("function", ["var", "fim", "coh", "no"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weight_functions(function, dtype):
+    A, y, g, _ = scene(dtype=dtype)
+    ts, tcoh, num = lp.invert_arrays(y, A, coherence=g, weight_func=function, looks=39)
+    kind = lp._core.weight_function(function)
+    w = np.array([lp._core.coherence_to_weight(row.astype(float).tolist(), kind, 39) for row in g])
+    series, quality = reference(A, y, w)
+    scale = np.maximum(np.abs(series).max(0), np.abs(y).max(0))
+    assert (np.abs(ts - series) / scale).max() <= (1e-6 if dtype == np.float32 else 1e-12)
+    assert np.abs(tcoh - quality).max() <= (2e-6 if dtype == np.float32 else 1e-12)
+    assert (num == len(A.pairs)).all() and (ts[0] == 0).all() and ts.dtype == dtype
+
+
+def test_missing_data_rules():
+    A, y, g, _ = scene()
+    y[3, 0], y[4, 1], y[5, 2] = 0, np.nan, np.inf
+    date = 7
+    at = [k for k, p in enumerate(A.pairs) if A.dates[date] in p]
+    y[at, 3] = np.nan                       # a date without data: left out
+    y[at[1:], 4] = np.nan                   # one pair left: still inverted
+    first = [k for k, p in enumerate(A.pairs) if A.dates[0] in p]
+    y[first, 5] = np.nan                    # the first date does not count: minimum norm
+    y[:, 6] = np.nan
+    keep = np.ones(200, bool)
+    keep[8] = False
+    result = lp.invert_arrays(y, A, coherence=g, looks=39, mask=keep)
+    ts, tcoh, num = result
+    K = len(A.pairs)
+    np.testing.assert_array_equal(num[:9], [K - 1, K - 1, K - 1, 0, K - len(at) + 1, K - len(first), 0, K, 0])
+    S = lp.Status
+    assert [S(int(s)) for s in result.status[3:9]] == [S.below_redundancy, S.ok, S.rank_deficient, S.no_data, S.ok, S.masked]
+    assert (ts[:, [3, 6, 8]] == 0).all() and (tcoh[[3, 6, 8]] == 0).all()
+    assert np.abs(ts[1, 5]) < 1e-5          # velocity 0 in the first interval
+    assert lp.invert_arrays(y, A, coherence=g, looks=39, min_redundancy=0).status[3] == int(S.rank_deficient)
+    assert lp.invert_arrays(y, A, coherence=g, looks=39, min_redundancy=2).num_ifgram[4] == 0
+    zero = lp.invert_arrays(y, A, coherence=g, looks=39, zero_is_missing=False)
+    assert zero.num_ifgram[0] == K and zero.num_ifgram[1] == K - 1
+
+
+def test_reference_phase_and_out():
+    A, y, g, _ = scene()
+    shift = np.linspace(-2, 2, len(A.pairs)).astype(np.float32)
+    plain = lp.invert_arrays(y, A, coherence=g, looks=39)
+    out = (np.empty((20, 200), np.float32), np.empty(200, np.float32), np.empty(200, np.float32))
+    moved = lp.invert_arrays(y + shift[:, None], A, coherence=g, looks=39, reference_phase=shift, out=out, threads=1)
+    assert moved.timeseries is out[0] and moved[2] is out[2]
+    np.testing.assert_allclose(moved[0], plain[0], atol=2e-5)
+    np.testing.assert_array_equal(out[2], plain[2])
+    for wrong in [(out[0][1:], out[1], out[2]), (out[0], out[1], out[2].astype(np.int64)), out[:2], (out[0].astype(np.float64), out[1], out[2])]:
+        with pytest.raises(lp.ShapeError):
+            lp.invert_arrays(y, A, coherence=g, looks=39, out=wrong)
+
+
+@pytest.mark.parametrize("kwargs", [dict(coherence=None), dict(looks=None), dict(weight_func="best"), dict(looks=0),
+                                    dict(coherence=np.zeros((3, 200), np.float32)), dict(reference_phase=[1.0])])
+def test_errors(kwargs):
+    A, y, g, _ = scene()
+    with pytest.raises(ValueError, match="expected"):
+        lp.invert_arrays(y, A, **{"coherence": g, "looks": 39, **kwargs})
