@@ -36,7 +36,7 @@ namespace tbb = oneapi::tbb;
 using files::RowReader;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t good_block_bytes = std::size_t(32) << 20;   // large enough for long reads, small enough to see progress
+constexpr std::size_t good_block_bytes = std::size_t(128) << 20;   // large enough for long reads, small enough to see progress
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -198,7 +198,7 @@ struct Job {
     const EdgeFlow flow(network, NullSpace::minimum_norm_velocity);
     const double rate[] = {1.2e9, 8e9, 1.8e10, 2.4e10};
     const double compute = double(plan.pixels) * (30.0 * double(plan.pairs) + 5.0 * double(flow.pair_updates())) / rate[int(lanes::active_level())];
-    const double work = (compute + decoded / 5e8 + double(plan.bytes_to_read) / 2e9 + double(plan.bytes_to_write) / 2e9) / std::min(plan.threads, machine);
+    const double work = (compute + decoded / 7e8 + double(plan.bytes_to_read) / 2e9 + double(plan.bytes_to_write) / 2e9) / std::min(plan.threads, machine);
     plan.predicted_seconds = 0.05 + std::max(work, double(plan.bytes_to_read) / 3e9 + double(plan.bytes_to_write) / 1e9);
   }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <numbers>
 #include <string>
 
@@ -57,7 +59,13 @@ double phase_variance(double coherence, int looks) {
 
 std::vector<double> variance_table(int looks) {
   check_looks(looks);
-  std::vector<double> table(variance_bins);
+  // Kept: a job asks once per block, and a table costs milliseconds.
+  static std::mutex mutex;
+  static std::map<int, std::vector<double>> known;
+  const std::lock_guard guard(mutex);
+  std::vector<double>& table = known[std::min(looks, 80)];
+  if (!table.empty()) return table;
+  table.resize(variance_bins);
   double smallest = std::numeric_limits<double>::infinity();
   for (int i = 0; i < variance_bins; ++i) {
     table[static_cast<std::size_t>(i)] = phase_variance(first_bin + bin_width * i, std::min(looks, 80));

@@ -4,38 +4,38 @@
 
 namespace lopsar::kernels {
 
-// Bin of MintPy's variance table, trunc((g - 0.0025) / 0.005) evaluated in float64 there, for g in [0.05, 0.9975].
-// In float: a guess, at most one too high, corrected by the exact sign of 200 g - 0.5 - guess. One fused multiply-add gives that
+// Of MintPy's variance table only bins first_table_bin .. variance_bins - 1 are held: the floor of 0.05 lies in bin 9.
+inline constexpr int first_table_bin = 8;
+
+// Bin of the table, trunc((g - 0.0025) / 0.005) evaluated in float64 there, less first_table_bin, for g in [0.05, 0.9975].
+// In float: a guess, at most one too high, corrected by the exact sign of 200 g - 8.5 - guess. One fused multiply-add gives that
 // sign; without the instruction g is cut into two numbers of 12 bits (Dekker), whose products with 200 are exact.
 // No float in the range gets another bin (tests/inversion/test_weights.cpp).
 template <class V>
 LOPSAR_HD V variance_bin(V g) {
   using T = value_t<V>;
-  if constexpr (sizeof(T) == 8) return truncate((g - V(T(0.0025))) / V(T(0.005)));
+  if constexpr (sizeof(T) == 8) return truncate((g - V(T(0.0025))) / V(T(0.005))) - V(T(first_table_bin));
   else {
-    const V i = truncate(madd(g, V(T(200)), V(T(-0.5))));
+    constexpr T offset = T(first_table_bin + 0.5);
+    const V i = truncate(madd(g, V(T(200)), V(-offset)));
     V past;
-    if constexpr (fused) past = madd(g, V(T(200)), V(T(-0.5)) - i);
+    if constexpr (fused) past = madd(g, V(T(200)), V(-offset) - i);
     else {
       const V t = g * V(T(4097)), high = t - (t - g), low = g - high;
-      past = (high * V(T(200)) - (i + V(T(0.5)))) + low * V(T(200));
+      past = (high * V(T(200)) - (i + V(offset))) + low * V(T(200));
     }
     return choose(past < V(T(0)), i - V(T(1)), i);
   }
 }
 
-// The functions from coherence to weight. NaN compares false, so that it takes the floor.
-// 1 / variance of bins first_table_bin .. variance_bins - 1; the floor of 0.05 lies in bin 9.
-inline constexpr int first_table_bin = 8;
+// The functions from coherence to weight. at_least gives NaN the floor.
 template <class V>
 struct VarianceWeight {
   using T = value_t<V>;
   Table<V> table;
   LOPSAR_HD explicit VarianceWeight(const T* t) : table(t) {}
   LOPSAR_HD V operator()(V coherence) const {
-    V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
-    g = choose(g < V(T(0.9975)), g, V(T(0.9975)));
-    return table(variance_bin(g) - V(T(first_table_bin)));
+    return table(variance_bin(at_most(at_least(coherence, V(T(0.05))), V(T(0.9975)))));
   }
 };
 template <class V>
@@ -43,8 +43,7 @@ struct FisherWeight {
   using T = value_t<V>;
   T twice_looks;
   LOPSAR_HD V operator()(V coherence) const {
-    V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
-    g = choose(g < V(T(0.999)), g, V(T(0.999)));
+    const V g = at_most(at_least(coherence, V(T(0.05))), V(T(0.999)));
     return V(twice_looks) * g * g / ((V(T(1)) - g) * (V(T(1)) + g));   // 1 - g^2 would cancel
   }
 };
@@ -52,8 +51,7 @@ template <class V>
 struct CoherenceWeight {
   using T = value_t<V>;
   LOPSAR_HD V operator()(V coherence) const {
-    const V g = choose(coherence > V(T(0.05)), coherence, V(T(0.05)));
-    return choose(g < V(T(1e18)), g, V(T(1e18)));
+    return at_most(at_least(coherence, V(T(0.05))), V(T(1e18)));
   }
 };
 template <class V>
@@ -66,9 +64,8 @@ template <class V, class Weight>
 LOPSAR_HD V referenced_phase(V y, V coherence, value_t<V> sign, value_t<V> offset, bool zero_is_missing, const Weight& weight, V& w) {
   using T = value_t<V>;
   const V d = madd(y, V(sign), V(offset));
-  const V least(zero_is_missing ? T(0) : T(-1));
-  const V size = magnitude(d);
-  const auto valid = (magnitude(y) > least) & (size > least) & (size < V(T(missing_limit)));
+  const V excluded(zero_is_missing ? T(0) : T(0) / T(0));   // nothing equals NaN
+  const auto valid = (y != excluded) & (d != excluded) & (magnitude(d) < V(T(missing_limit)));
   w = choose(valid, weight(coherence), V(T(0)));
   return choose(valid, d, V(T(missing)));
 }

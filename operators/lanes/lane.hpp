@@ -62,6 +62,11 @@ LOPSAR_HD double nearest(double a) { return ::fabs(a) < 2251799813685248. ? (a +
 
 LOPSAR_HD float choose(bool mask, float a, float b) { return mask ? a : b; }
 LOPSAR_HD double choose(bool mask, double a, double b) { return mask ? a : b; }
+// The larger (smaller) of a and the bound; the bound where a is NaN.
+LOPSAR_HD float at_least(float a, float bound) { return a > bound ? a : bound; }
+LOPSAR_HD double at_least(double a, double bound) { return a > bound ? a : bound; }
+LOPSAR_HD float at_most(float a, float bound) { return a < bound ? a : bound; }
+LOPSAR_HD double at_most(double a, double bound) { return a < bound ? a : bound; }
 LOPSAR_HD bool some(bool mask) { return mask; }
 LOPSAR_HD float root(float a) { return ::sqrtf(a); }
 LOPSAR_HD double root(double a) { return ::sqrt(a); }

@@ -37,6 +37,11 @@ LOPSAR_HD batch<T, A> nmadd(batch<T, A> a, batch<T, A> b, batch<T, A> c) {
 }
 template <class T, class A>
 LOPSAR_HD batch<T, A> choose(xsimd::batch_bool<T, A> m, batch<T, A> a, batch<T, A> b) { return xsimd::select(m, a, b); }
+// The instructions return their second operand where one is NaN, and xsimd passes the operands on in this order.
+template <class T, class A>
+LOPSAR_HD batch<T, A> at_least(batch<T, A> a, batch<T, A> bound) { return xsimd::max(a, bound); }
+template <class T, class A>
+LOPSAR_HD batch<T, A> at_most(batch<T, A> a, batch<T, A> bound) { return xsimd::min(a, bound); }
 template <class T, class A>
 LOPSAR_HD bool some(xsimd::batch_bool<T, A> m) { return xsimd::any(m); }
 template <class T, class A>

@@ -61,7 +61,7 @@ LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_s
       const auto valid = w > zero;
       const S least = io<S>::load(tile.w_min + c), n_valid = io<S>::load(tile.count + c);
       io<S>::store(tile.count + c, n_valid + lanes::choose(valid, one, zero));
-      io<S>::store(tile.w_min + c, lanes::choose(valid & (w < least), w, least));
+      io<S>::store(tile.w_min + c, lanes::at_most(least, lanes::choose(valid, w, infinity)));
       within += step;
       if (within == lane) {
         within = 0;

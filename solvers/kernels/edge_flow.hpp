@@ -116,17 +116,22 @@ LOPSAR_HD const I* eliminate_any(const I* op, int m, const value_t<V>* pseudo, V
   return op;
 }
 
+// x_v = x_m + (c + sum over the others of l_i (x_i - x_m)): the rows of l sum to 1 only up to rounding, which the plain sum would
+// multiply by |x| on every date.
 template <class V, int M, class I, class Factors, class Rows>
 LOPSAR_HD V substitute(const I* neighbor, Factors factors, Rows x, int at) {
   V c = factors[at];
-  LOPSAR_UNROLL for (int a = 0; a < M; ++a) c = madd(factors[at + 1 + a], x[neighbor[a]], c);
-  return c;
+  const V last = x[neighbor[M - 1]];
+  LOPSAR_UNROLL for (int a = 0; a < M - 1; ++a) c = madd(factors[at + 1 + a], x[neighbor[a]] - last, c);
+  return last + c;
 }
 template <class V, class I, class Factors, class Rows>
 LOPSAR_HD V substitute_any(const I* neighbor, int m, Factors factors, Rows x, int at) {
   V c = factors[at];
-  for (int a = 0; a < m; ++a) c = madd(factors[at + 1 + a], x[neighbor[a]], c);
-  return c;
+  if (m == 0) return c;   // a date without pairs
+  const V last = x[neighbor[m - 1]];
+  for (int a = 0; a < m - 1; ++a) c = madd(factors[at + 1 + a], x[neighbor[a]] - last, c);
+  return last + c;
 }
 
 // Degrees 1..10 have bodies of their own (registers instead of memory, 8-14 % of the whole); beyond, and for 32-bit programs, loops.
