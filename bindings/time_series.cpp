@@ -14,7 +14,7 @@ template <class T>
 using Array = py::array_t<T, 0>;
 
 template <class T>
-void invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence, std::optional<Array<std::uint8_t>> mask,
+void invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence, const std::optional<Array<std::uint8_t>>& mask,
                  Array<T>& series, std::optional<Array<T>> temporal_coherence, py::array num_ifgram, std::optional<Array<std::uint8_t>> status,
                  std::optional<Array<std::int32_t>> rank, const TimeSeriesOptions& options) {
   const auto data = const_block(phase, "phase");
@@ -35,7 +35,7 @@ void invert_into(const Network& network, const Array<T>& phase, const std::optio
   };
   if (!number(std::int16_t{}, Number::int16) && !number(std::int32_t{}, Number::int32) && !number(float{}, Number::float32))
     throw InvalidArgument("num_ifgram: expected an array of int16, int32 or float32, got " + std::string(py::str(num_ifgram.dtype())));
-  const std::uint8_t* m = vector(mask, data.pixels, "mask");
+  const std::uint8_t* m = const_vector(mask, data.pixels, "mask");
   py::gil_scoped_release release;
   invert_time_series(network, data, g, m, out, options);
 }

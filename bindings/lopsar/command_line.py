@@ -58,9 +58,13 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"lopsar {_core.version()} ({_core.active_isa()})")
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
 
-    p = commands.add_parser("invert", allow_abbrev=False, help="invert a stack of interferograms into a displacement time series",
-                            description="Invert a MintPy ifgramStack.h5 into timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5, with MintPy's rules. "
-                            "An interrupted run goes on when the same command is given again.")
+    p = commands.add_parser(
+        "invert",
+        allow_abbrev=False,
+        help="invert a stack of interferograms into a displacement time series",
+        description="Invert a MintPy ifgramStack.h5 into timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5, with MintPy's rules. "
+        "An interrupted run goes on when the same command is given again.",
+    )
     # Left out unless given, so that a flag beats the template by being there.
     p.set_defaults(run=_invert)
     p.add_argument("stack", help="ifgramStack.h5")
@@ -70,18 +74,41 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-m", "--water-mask", dest="water_mask", metavar="FILE", help="pixels that are not 0 in it are inverted", **given)
     p.add_argument("-o", "--output", nargs=3, metavar=("TS", "TCOH", "NUM"), help="output files", **given)
     p.add_argument("--skip-reference", "--skip-ref", dest="skip_reference", action="store_true", help="the phase is referenced already", **given)
-    p.add_argument("-w", "--weight-func", dest="weight_func", choices=("var", "fim", "coh", "no"), help="weights: inverse variance (default), Fisher information, coherence, none", **given)
+    p.add_argument(
+        "-w",
+        "--weight-func",
+        dest="weight_func",
+        choices=("var", "fim", "coh", "no"),
+        help="weights: inverse variance (default), Fisher information, coherence, none",
+        **given,
+    )
     p.add_argument("--min-norm-phase", dest="min_norm_velocity", action="store_false", help="minimum norm of phase instead of velocity", **given)
-    p.add_argument("--mask-dset", "--mask-dataset", "--md", dest="mask_dataset", metavar="NAME", help="mask observations by connectComponent, coherence or offsetSNR", **given)
-    p.add_argument("--mask-thres", "--mask-threshold", "--mt", dest="mask_threshold", type=float, metavar="X", help="least coherence or SNR (0.4)", **given)
-    p.add_argument("--min-redun", "--min-redundancy", "--mr", dest="min_redundancy", type=float, metavar="N", help="least interferograms per date (1)", **given)
+    p.add_argument(
+        "--mask-dset",
+        "--mask-dataset",
+        "--md",
+        dest="mask_dataset",
+        metavar="NAME",
+        help="mask observations by connectComponent, coherence or offsetSNR",
+        **given,
+    )
+    p.add_argument(
+        "--mask-thres", "--mask-threshold", "--mt", dest="mask_threshold", type=float, metavar="X", help="least coherence or SNR (0.4)", **given
+    )
+    p.add_argument(
+        "--min-redun", "--min-redundancy", "--mr", dest="min_redundancy", type=float, metavar="N", help="least interferograms per date (1)", **given
+    )
     p.add_argument("--ram", "--memory", dest="ram", type=float, metavar="GB", help="memory for buffers (4)", **given)
     p.add_argument("--threads", type=_positive, metavar="N", help="threads (all)", **given)
     p.add_argument("--chunk-size", dest="chunk_size", type=_positive, metavar="PIXELS", help="pixels per block (from --ram)", **given)
     p.add_argument("--json", metavar="FILE", help="write a report of the run")
 
-    p = commands.add_parser("simulate", allow_abbrev=False, help="write a stack over a volcano whose truth is known",
-                            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    p = commands.add_parser(
+        "simulate",
+        allow_abbrev=False,
+        help="write a stack over a volcano whose truth is known",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     p.set_defaults(run=_simulate)
     p.add_argument("directory", metavar="DIR")
     p.add_argument("--shape", type=_shape, default=(450, 600), metavar="ROWSxCOLUMNS")
@@ -176,8 +203,20 @@ def _invert(chosen: argparse.Namespace) -> None:
     from .invert import default_output, options
     from .template import inversion_options
 
-    names = ("dataset", "water_mask", "output", "skip_reference", "weight_func", "min_norm_velocity", "mask_dataset", "mask_threshold",
-             "min_redundancy", "ram", "threads", "chunk_size")
+    names = (
+        "dataset",
+        "water_mask",
+        "output",
+        "skip_reference",
+        "weight_func",
+        "min_norm_velocity",
+        "mask_dataset",
+        "mask_threshold",
+        "min_redundancy",
+        "ram",
+        "threads",
+        "chunk_size",
+    )
     arguments: dict[str, Any] = {"output": default_output(chosen.stack)}
     if chosen.template:
         arguments |= inversion_options(chosen.template)
@@ -196,17 +235,38 @@ def _invert(chosen: argparse.Namespace) -> None:
     parts = "" if plan.components == 1 else f", [yellow]in {plan.components} parts[/]"
     table.add_row("network", f"{pairs} pairs, {plan.dates} dates{parts}")
     table.add_row("scene", f"{plan.length} x {plan.width} = {plan.pixels:,} pixels")
-    table.add_row("rules", f"{job.dataset}, weights {arguments.get('weight_func', 'var')}, minimum norm of {'velocity' if job.minimum_norm_velocity else 'phase'}, "
-                  f"redundancy {job.min_redundancy:g}" + (f", mask {job.mask_dataset}" + ("" if job.mask_dataset == "connectComponent" else f" >= {job.mask_threshold:g}") if job.mask_dataset else "")
-                  + (f", water mask {job.water_mask}" if job.water_mask else "") + (", phase taken as referenced" if job.skip_reference else ""))
-    table.add_row("plan", f"{plan.blocks} block{'s' * (plan.blocks != 1)} of {plan.rows_per_block} rows, {plan.blocks_in_flight} in flight, {_bytes(plan.memory_bytes)} of memory")
+    table.add_row(
+        "rules",
+        f"{job.dataset}, weights {arguments.get('weight_func', 'var')}, minimum norm of {'velocity' if job.minimum_norm_velocity else 'phase'}, "
+        f"redundancy {job.min_redundancy:g}"
+        + (
+            f", mask {job.mask_dataset}" + ("" if job.mask_dataset == "connectComponent" else f" >= {job.mask_threshold:g}")
+            if job.mask_dataset
+            else ""
+        )
+        + (f", water mask {job.water_mask}" if job.water_mask else "")
+        + (", phase taken as referenced" if job.skip_reference else ""),
+    )
+    table.add_row(
+        "plan",
+        f"{plan.blocks} block{'s' * (plan.blocks != 1)} of {plan.rows_per_block} rows, {plan.blocks_in_flight} in flight, {_bytes(plan.memory_bytes)} of memory",
+    )
     table.add_row("files", f"{_bytes(plan.bytes_to_read)} to read{f' ({plan.codec})' if plan.codec else ''}, {_bytes(plan.bytes_to_write)} to write")
     table.add_row("machine", f"{plan.threads} thread{'s' * (plan.threads != 1)}, {plan.isa}; about {_seconds(plan.predicted_seconds)}")
     console.print(table)
 
     last: Any = None
-    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%  {task.fields[speed]}"), TextColumn("left"), TimeRemainingColumn(compact=True),
-                  TextColumn("{task.fields[memory]}"), console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[speed]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[memory]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task("inverting", total=plan.pixels, speed="", memory="")
         first: int | None = None
 
@@ -232,7 +292,10 @@ def _invert(chosen: argparse.Namespace) -> None:
             table.add_row(f"{count:,} pixels", f"{100 * count / plan.pixels:.1f} %  {WHY[name]}" + (_masked(report) if name == "masked" else ""))
     if report.resumed_blocks:
         table.add_row("resumed", f"{report.resumed_blocks} of {plan.blocks} blocks were there from an earlier run")
-    table.add_row("time", f"{report.seconds:.2f} s (read {report.read_seconds:.2f}, compute {report.compute_seconds:.2f}, write {report.write_seconds:.2f}, overlapping)")
+    table.add_row(
+        "time",
+        f"{report.seconds:.2f} s (read {report.read_seconds:.2f}, compute {report.compute_seconds:.2f}, write {report.write_seconds:.2f}, overlapping)",
+    )
     table.add_row("speed", f"{_rate(computed / seconds)}, {(report.bytes_read + report.bytes_written) / seconds / 1e6:.0f} MB/s")
     table.add_row("files", "  ".join(report.output))
     console.print(table)
@@ -278,9 +341,20 @@ def _simulate(chosen: argparse.Namespace) -> None:
     console = _console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating", total=None)
-        simulate(chosen.directory, chosen.shape, chosen.dates, chosen.connections, chosen.seed, gaps=chosen.gaps, annual_pairs=chosen.annual_pairs,
-                 network_gap=chosen.network_gap, unwrap_errors=chosen.unwrap_errors, compression=chosen.compression, looks=chosen.looks,
-                 progress=lambda done, total: bar.update(task, completed=done, total=total))
+        simulate(
+            chosen.directory,
+            chosen.shape,
+            chosen.dates,
+            chosen.connections,
+            chosen.seed,
+            gaps=chosen.gaps,
+            annual_pairs=chosen.annual_pairs,
+            network_gap=chosen.network_gap,
+            unwrap_errors=chosen.unwrap_errors,
+            compression=chosen.compression,
+            looks=chosen.looks,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     for name in ("inputs/ifgramStack.h5", "inputs/geometryRadar.h5", "waterMask.h5", "truth.h5"):
         path = Path(chosen.directory) / name
         console.print(f"{path}  {_bytes(path.stat().st_size)}")
@@ -301,7 +375,9 @@ def _info(chosen: argparse.Namespace) -> None:
         table = _table(f"stack {chosen.stack}")
         k, rows, columns = stack.shape
         dates = stack.dates
-        table.add_row("dates", f"{len(dates)}, {dates[0]} to {dates[-1]}, steps of {min(np.diff(network.days)):g} to {max(np.diff(network.days)):g} days")
+        table.add_row(
+            "dates", f"{len(dates)}, {dates[0]} to {dates[-1]}, steps of {min(np.diff(network.days)):g} to {max(np.diff(network.days)):g} days"
+        )
         dropped = len(stack.all_pairs) - k
         table.add_row("pairs", f"{k}" + (f", {dropped} more dropped" if dropped else ""))
         parts = max(network.components) + 1
@@ -315,7 +391,10 @@ def _info(chosen: argparse.Namespace) -> None:
             table.add_row("baselines", f"dates {b.min():.1f} to {b.max():.1f} m; pairs agree with them to {rms:.2g} m rms, {worst:.2g} m at worst")
         table.add_row("scene", f"{rows} x {columns} = {rows * columns:,} pixels")
         table.add_row("reference", "none (REF_Y, REF_X)" if stack.reference is None else f"row {stack.reference[0]}, column {stack.reference[1]}")
-        for name, text in (("looks", lambda: f"{stack.looks}"), ("wavelength", lambda: f"{stack.wavelength:.7g} m, {stack.phase_per_meter:.5g} rad/m")):
+        for name, text in (
+            ("looks", lambda: f"{stack.looks}"),
+            ("wavelength", lambda: f"{stack.wavelength:.7g} m, {stack.phase_per_meter:.5g} rad/m"),
+        ):
             try:
                 table.add_row(name, text())
             except _core.FileError:

@@ -122,9 +122,21 @@ def invert(
     Files appear under their names when they are complete, whatever happens before. The side file ``../avgSpatialCoh.h5`` of the stack's
     folder leaves out pixels where it is 0, as in MintPy; the report says so.
     """
-    chosen = options(stack, weight_func, output, dataset=dataset, water_mask=water_mask, mask_dataset=mask_dataset, mask_threshold=mask_threshold,
-                     min_redundancy=min_redundancy, min_norm_velocity=min_norm_velocity, skip_reference=skip_reference, ram=ram, threads=threads,
-                     chunk_size=chunk_size)
+    chosen = options(
+        stack,
+        weight_func,
+        output,
+        dataset=dataset,
+        water_mask=water_mask,
+        mask_dataset=mask_dataset,
+        mask_threshold=mask_threshold,
+        min_redundancy=min_redundancy,
+        min_norm_velocity=min_norm_velocity,
+        skip_reference=skip_reference,
+        ram=ram,
+        threads=threads,
+        chunk_size=chunk_size,
+    )
     return _core.invert(chosen, progress)
 
 

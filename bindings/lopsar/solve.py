@@ -102,7 +102,7 @@ def solve(A: Network, y: Any, weights: Any = None, method: str = "auto", *, null
         if w.ndim != y.ndim or w.shape[0] not in (1, A.shape[0]):
             raise _core.ShapeError(f"solve: expected weights of shape {y.shape} or ({A.shape[0]},), got {np.shape(weights)}")
         shared = w.size == w.shape[0]
-        w = columns(np.broadcast_to(w, (A.shape[0], *w.shape[1:]) if shared else y.shape))
+        w = np.ascontiguousarray(np.broadcast_to(w.reshape(w.shape[0], 1), (A.shape[0], 1))) if shared else columns(np.broadcast_to(w, y.shape))
     x = np.empty((A.shape[1], pixels), y.dtype)
     status, rank, valid = np.empty(pixels, np.uint8), np.empty(pixels, np.int32), np.empty(pixels, np.int32)
     norm = np.empty(pixels, y.dtype)

@@ -49,7 +49,9 @@ class Cube:
             at = dots[0]
             keys = (*keys[:at], *[slice(None)] * (4 - len(keys)), *keys[at + 1 :])
         keys = (*keys, *[slice(None)] * (3 - len(keys)))
-        boxes, inner, lists = [], [], 0
+        boxes: list[Any] = []
+        inner: list[Any] = []
+        lists = 0
         for axis, (k, n) in enumerate(zip(keys, self.shape)):
             if isinstance(k, slice):
                 wanted = np.arange(n)[k]
@@ -69,7 +71,7 @@ class Cube:
         out = np.empty((len(pairs), y1 - y0, x1 - x0), self.dtype)
         slices = self._kept[pairs]
         # One read per run of neighbors: a chunk of the file spans several pairs.
-        starts = np.flatnonzero(np.r_[True, np.diff(slices) != 1]) if len(slices) else []
+        starts = list(np.flatnonzero(np.r_[True, np.diff(slices) != 1])) if len(slices) else []
         for a, b in zip(starts, [*starts[1:], len(slices)]):
             out[a:b] = self._file.read(self.name, (int(slices[a]), y0, x0), (int(b - a), y1 - y0, x1 - x0))
         if isinstance(inner[0], np.ndarray):
@@ -207,7 +209,11 @@ class Stack:
         if {"Y_FIRST", "Y_STEP", "X_FIRST", "X_STEP"} <= attributes.keys():
             for axis, n, name in (("y", self.shape[1], "latitude"), ("x", self.shape[2], "longitude")):
                 step = float(attributes[f"{axis.upper()}_STEP"])
-                coordinates[axis] = (axis, float(attributes[f"{axis.upper()}_FIRST"]) + step * (np.arange(n) + 0.5), {"units": attributes.get(f"{axis.upper()}_UNIT", "degrees"), "long_name": name})
+                coordinates[axis] = (
+                    axis,
+                    float(attributes[f"{axis.upper()}_FIRST"]) + step * (np.arange(n) + 0.5),
+                    {"units": attributes.get(f"{axis.upper()}_UNIT", "degrees"), "long_name": name},
+                )
         return xarray.Dataset(data, coordinates, attributes)
 
     def __repr__(self) -> str:

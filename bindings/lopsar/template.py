@@ -11,7 +11,14 @@ __all__ = ["inversion_options", "read_template"]
 
 PREFIX = "mintpy.networkInversion."
 UNWRAP_SUFFIX = {"bridging": "_bridging", "phase_closure": "_phaseClosure", "bridging+phase_closure": "_bridging_phaseClosure"}
-DEFAULTS = {"waterMaskFile": "waterMask.h5", "weightFunc": "var", "minNormVelocity": "yes", "maskDataset": "no", "maskThreshold": "0.4", "minRedundancy": "1.0"}
+DEFAULTS = {
+    "waterMaskFile": "waterMask.h5",
+    "weightFunc": "var",
+    "minNormVelocity": "yes",
+    "maskDataset": "no",
+    "maskThreshold": "0.4",
+    "minRedundancy": "1.0",
+}
 WORDS = {"yes": True, "true": True, "no": False, "false": False, "none": None}
 
 

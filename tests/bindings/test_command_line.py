@@ -55,9 +55,11 @@ def test_invert_and_report(work, capsys):
 
 
 def test_alternative_spellings_are_the_same_run(work):
-    spellings = ["-d unwrapPhase -m waterMask.h5 --skip-ref --md coherence --mt 0.5 --mr 2 --memory 1".split(),
-                 "-i unwrapPhase --water-mask waterMask.h5 --skip-reference --mask-dset coherence --mask-thres 0.5 --min-redun 2 --ram 1".split(),
-                 "--dset unwrapPhase -m waterMask.h5 --skip-ref --mask-dataset coherence --mask-threshold 0.5 --min-redundancy 2 --ram 1".split()]
+    spellings = [
+        "-d unwrapPhase -m waterMask.h5 --skip-ref --md coherence --mt 0.5 --mr 2 --memory 1".split(),
+        "-i unwrapPhase --water-mask waterMask.h5 --skip-reference --mask-dset coherence --mask-thres 0.5 --min-redun 2 --ram 1".split(),
+        "--dset unwrapPhase -m waterMask.h5 --skip-ref --mask-dataset coherence --mask-threshold 0.5 --min-redundancy 2 --ram 1".split(),
+    ]
     found = []
     for words in spellings:
         assert main(["invert", "inputs/ifgramStack.h5", *words, "-o", *OUTPUT]) == 0
@@ -65,9 +67,25 @@ def test_alternative_spellings_are_the_same_run(work):
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("words", [[], ["unknown"], ["invert"], ["invert", "x.h5", "--update"], ["invert", "x.h5", "--calc-cov"], ["invert", "x.h5", "-c", "local"],
-                                   ["invert", "x.h5", "--solver", "cgls"], ["invert", "x.h5", "-w", "best"], ["invert", "x.h5", "-o", "one.h5"], ["invert", "x.h5", "--threads", "0"],
-                                   ["invert", "x.h5", "--min-n"], ["simulate", "d", "--shape", "4by5"], ["plot"], ["plot", "x", "--pixel", "3"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["unknown"],
+        ["invert"],
+        ["invert", "x.h5", "--update"],
+        ["invert", "x.h5", "--calc-cov"],
+        ["invert", "x.h5", "-c", "local"],
+        ["invert", "x.h5", "--solver", "cgls"],
+        ["invert", "x.h5", "-w", "best"],
+        ["invert", "x.h5", "-o", "one.h5"],
+        ["invert", "x.h5", "--threads", "0"],
+        ["invert", "x.h5", "--min-n"],
+        ["simulate", "d", "--shape", "4by5"],
+        ["plot"],
+        ["plot", "x", "--pixel", "3"],
+    ],
+)
 def test_usage(words, capsys):
     assert main(words) == 2
     assert "usage:" in capsys.readouterr().err
@@ -93,6 +111,7 @@ def no_reference_data(value):
     def change(f):
         y, x = int(f.attrs["REF_Y"]), int(f.attrs["REF_X"])
         f["unwrapPhase"][:, y, x] = value
+
     return change
 
 
@@ -202,15 +221,33 @@ mintpy.compute.maxMemory                = 2
 mintpy.unwrapError.method               = auto
 """)
     assert inversion_options("smallbaselineApp.cfg") == {
-        "attributes": {}, "weight_func": "no", "water_mask": "waterMask.h5", "min_norm_velocity": False, "mask_dataset": "coherence", "mask_threshold": 0.3,
-        "min_redundancy": 1.0, "ram": 2.0, "dataset": "unwrapPhase"}
+        "attributes": {},
+        "weight_func": "no",
+        "water_mask": "waterMask.h5",
+        "min_norm_velocity": False,
+        "mask_dataset": "coherence",
+        "mask_threshold": 0.3,
+        "min_redundancy": 1.0,
+        "ram": 2.0,
+        "dataset": "unwrapPhase",
+    }
     assert main(["invert", "inputs/ifgramStack.h5", "-t", "smallbaselineApp.cfg", "--mask-thres", "0.5", "--json", "run.json"]) == 0
     chosen = json.loads(Path("run.json").read_text())["options"]
-    assert (chosen["mask_threshold"], chosen["mask_dataset"], chosen["weight_function"], chosen["minimum_norm_velocity"], chosen["ram"]) == (0.5, "coherence", "no", False, 2.0)
+    assert (chosen["mask_threshold"], chosen["mask_dataset"], chosen["weight_function"], chosen["minimum_norm_velocity"], chosen["ram"]) == (
+        0.5,
+        "coherence",
+        "no",
+        False,
+        2.0,
+    )
     Path("waterMask.h5").unlink()
     assert inversion_options("smallbaselineApp.cfg")["water_mask"] is None
     Path("auto.cfg").write_text("mintpy.networkInversion.maskDataset = auto\nmintpy.unwrapError.method = bridging+phase_closure\n")
-    assert inversion_options("auto.cfg") == {"attributes": {"mintpy.networkInversion.maskDataset": "False"}, "mask_dataset": None, "dataset": "unwrapPhase_bridging_phaseClosure"}
+    assert inversion_options("auto.cfg") == {
+        "attributes": {"mintpy.networkInversion.maskDataset": "False"},
+        "mask_dataset": None,
+        "dataset": "unwrapPhase_bridging_phaseClosure",
+    }
     for line in ("weightFunc = best", "maskThreshold = high", "minNormVelocity = 3", "maskDataset = yes"):
         Path("bad.cfg").write_text(f"mintpy.networkInversion.{line}\n")
         assert main(["invert", "inputs/ifgramStack.h5", "-t", "bad.cfg"]) == 1
@@ -230,7 +267,9 @@ def test_info_and_plot(work, capsys):
 
 
 def test_simulate(tmp_path, capsys):
-    assert main(["simulate", str(tmp_path / "s"), "--shape", "64x40", "--dates", "8", "--connections", "2", "--seed", "3", "--compression", "gzip"]) == 0
+    assert (
+        main(["simulate", str(tmp_path / "s"), "--shape", "64x40", "--dates", "8", "--connections", "2", "--seed", "3", "--compression", "gzip"]) == 0
+    )
     with h5py.File(tmp_path / "s" / "inputs" / "ifgramStack.h5") as f:
         assert f["unwrapPhase"].shape == (13, 64, 40)
 

@@ -108,9 +108,18 @@ def test_files_are_mintpys(tmp_path):
     run(stack, tmp_path, mask_dataset="coherence", mask_threshold=0.3)
     with h5py.File(stack) as f:
         source = dict(f.attrs)
-    record = {f"mintpy.networkInversion.{k}": v for k, v in dict(
-        obsDatasetName="unwrapPhase", numIfgram="110", weightFunc="var", maskDataset="coherence", maskThreshold="0.3", minRedundancy="1.0",
-        minNormVelocity="True").items()}
+    record = {
+        f"mintpy.networkInversion.{k}": v
+        for k, v in dict(
+            obsDatasetName="unwrapPhase",
+            numIfgram="110",
+            weightFunc="var",
+            maskDataset="coherence",
+            maskThreshold="0.3",
+            minRedundancy="1.0",
+            minNormVelocity="True",
+        ).items()
+    }
     for name, kind, unit in (("ts.h5", "timeseries", "m"), ("tcoh.h5", "temporalCoherence", "1"), ("num.h5", "mask", "1")):
         with h5py.File(tmp_path / name) as f:
             attributes = dict(f.attrs)
@@ -119,7 +128,8 @@ def test_files_are_mintpys(tmp_path):
             assert ("REF_DATE" in attributes) == (kind == "timeseries")
             assert {k: attributes[k] for k in record} == record
             assert {k: v for k, v in attributes.items() if k in source and k not in ("FILE_TYPE", "UNIT")} == {
-                k: str(v) for k, v in source.items() if k not in ("FILE_TYPE", "UNIT", "NO_DATA_VALUE") or (k in attributes and k == "NO_DATA_VALUE")}
+                k: str(v) for k, v in source.items() if k not in ("FILE_TYPE", "UNIT", "NO_DATA_VALUE") or (k in attributes and k == "NO_DATA_VALUE")
+            }
             if kind == "timeseries":
                 assert f["date"].dtype == "S8" and f["date"].shape == (30,) and f["bperp"].dtype == "f4"
                 assert attributes["REF_DATE"] == f["date"][0].decode()
@@ -137,13 +147,28 @@ def scene(folder: Path, shape=(6, 7), pairs=None, attributes=None, **datasets) -
     phase = np.stack([(dates.index(b) - dates.index(a)) * ramp + 0.25 for a, b in pairs]).astype("f4")
     (folder / "inputs").mkdir(parents=True, exist_ok=True)
     path = folder / "inputs" / "ifgramStack.h5"
-    content = dict(date=np.array(pairs, "S8"), bperp=np.array([10.0 * (dates.index(b) - dates.index(a)) for a, b in pairs], "f4"), dropIfgram=np.ones(len(pairs), bool), unwrapPhase=phase,
-                   coherence=np.full(phase.shape, 0.8, "f4"))
+    content = dict(
+        date=np.array(pairs, "S8"),
+        bperp=np.array([10.0 * (dates.index(b) - dates.index(a)) for a, b in pairs], "f4"),
+        dropIfgram=np.ones(len(pairs), bool),
+        unwrapPhase=phase,
+        coherence=np.full(phase.shape, 0.8, "f4"),
+    )
     with h5py.File(path, "w") as f:
         for name, values in (content | datasets).items():
             if values is not None:
                 f[name] = values
-        known = dict(FILE_TYPE="ifgramStack", LENGTH=str(shape[0]), WIDTH=str(shape[1]), WAVELENGTH="0.056", ALOOKS="5", RLOOKS="15", REF_Y="0", REF_X="0", NO_DATA_VALUE="0")
+        known = dict(
+            FILE_TYPE="ifgramStack",
+            LENGTH=str(shape[0]),
+            WIDTH=str(shape[1]),
+            WAVELENGTH="0.056",
+            ALOOKS="5",
+            RLOOKS="15",
+            REF_Y="0",
+            REF_X="0",
+            NO_DATA_VALUE="0",
+        )
         for key, value in (known | (attributes or {})).items():
             if value is not None:
                 f.attrs[key] = value
@@ -222,7 +247,10 @@ def test_blocks_threads_and_memory_do_not_change_bits(tmp_path):
 
 
 def test_numbers_and_bytes_as_attributes(tmp_path):
-    path = scene(tmp_path, attributes={"LENGTH": np.int32(6), "WAVELENGTH": np.float64(0.056), "ALOOKS": "5.0", "RLOOKS": np.bytes_("15"), "REF_Y": np.bytes_("0")})
+    path = scene(
+        tmp_path,
+        attributes={"LENGTH": np.int32(6), "WAVELENGTH": np.float64(0.056), "ALOOKS": "5.0", "RLOOKS": np.bytes_("15"), "REF_Y": np.bytes_("0")},
+    )
     report, *_ = run(path, tmp_path)
     assert report.pixels_inverted == 42
     assert lp.open_stack(path).looks == 39
@@ -255,8 +283,20 @@ def test_open_stack_slices_like_numpy(tmp_path):
     assert stack.shape == phase.shape == stack.phase.shape and stack.looks == 39 and stack.reference == (0, 0)
     assert stack.phase_per_meter == pytest.approx(-4 * np.pi / 0.056) and np.allclose(stack.date_baselines, [0, 10, 20])
     assert "2 pairs (1 dropped) of 3 dates" in repr(stack)
-    for key in (0, -1, ..., (slice(None), 2), (..., 3), (1, 2, 3), (slice(None, None, -1), slice(1, 5, 2), slice(4, 1, -1)), ([1, 0, 1],), (slice(0), 1),
-                (slice(None), [4, 0]), np.array([False, True]), (..., 0, slice(2, 2))):
+    for key in (
+        0,
+        -1,
+        ...,
+        (slice(None), 2),
+        (..., 3),
+        (1, 2, 3),
+        (slice(None, None, -1), slice(1, 5, 2), slice(4, 1, -1)),
+        ([1, 0, 1],),
+        (slice(0), 1),
+        (slice(None), [4, 0]),
+        np.array([False, True]),
+        (..., 0, slice(2, 2)),
+    ):
         assert np.array_equal(stack.phase[key], phase[key]), key
     assert np.array_equal(np.asarray(stack.phase), phase)
     for key in (2, (0, 6), (0, 0, 0, 0), ([0], [1])):

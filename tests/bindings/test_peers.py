@@ -20,7 +20,11 @@ if PYTHON == sys.executable and importlib.util.find_spec("mintpy") is None:
 
 
 def mintpy(folder: Path, *words: str, code: bool = False) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MPLBACKEND": "agg",
+    }
     done = subprocess.run([PYTHON, *(("-c",) if code else ("-m",)), *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -29,9 +33,11 @@ def mintpy(folder: Path, *words: str, code: bool = False) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = lp.simulate(tmp_path_factory.mktemp("peers"), (60, 50), 24, 3, 2, gaps=0.05)
-    (path / "smallbaselineApp.cfg").write_text("mintpy.networkInversion.weightFunc = auto\nmintpy.networkInversion.waterMaskFile = auto\nmintpy.networkInversion.maskDataset = auto\n"
-                                               "mintpy.networkInversion.maskThreshold = auto\nmintpy.networkInversion.minRedundancy = auto\nmintpy.networkInversion.minNormVelocity = auto\n"
-                                               "mintpy.reference.date = auto\nmintpy.compute.maxMemory = auto\nmintpy.unwrapError.method = auto\n")
+    (path / "smallbaselineApp.cfg").write_text(
+        "mintpy.networkInversion.weightFunc = auto\nmintpy.networkInversion.waterMaskFile = auto\nmintpy.networkInversion.maskDataset = auto\n"
+        "mintpy.networkInversion.maskThreshold = auto\nmintpy.networkInversion.minRedundancy = auto\nmintpy.networkInversion.minNormVelocity = auto\n"
+        "mintpy.reference.date = auto\nmintpy.compute.maxMemory = auto\nmintpy.unwrapError.method = auto\n"
+    )
     here = Path.cwd()
     os.chdir(path)
     try:
@@ -42,7 +48,9 @@ def folder(tmp_path_factory):
 
 
 def test_objects_open(folder):
-    out = mintpy(folder, """
+    out = mintpy(
+        folder,
+        """
 from mintpy.objects import timeseries
 from mintpy.utils import readfile
 t = timeseries('timeseries.h5'); t.open(print_msg=False)
@@ -50,7 +58,9 @@ print(t.numDate, t.length, t.width, t.refIndex, len(t.pbase))
 for name in ('timeseries.h5', 'temporalCoherence.h5', 'numInvIfgram.h5'):
     data, attributes = readfile.read(name)
     print(data.shape, data.dtype, attributes['FILE_TYPE'], attributes['UNIT'], data.max() > 0.5 or 'timeseries' in name)
-""", code=True)
+""",
+        code=True,
+    )
     lines = out.strip().splitlines()[-4:]
     assert lines[0] == "24 60 50 0 24"
     assert lines[1:] == ["(24, 60, 50) float32 timeseries m True", "(60, 50) float32 temporalCoherence 1 True", "(60, 50) float32 mask 1 True"]
@@ -64,7 +74,9 @@ def test_update_skips_from_template_and_flags(folder):
         assert main(["invert", "inputs/ifgramStack.h5", "-w", "var", "--md", "coherence", "--mt", "0.3"]) == 0
     finally:
         os.chdir(here)
-    assert "run or skip: skip" in mintpy(folder, "mintpy.cli.ifgram_inversion", "inputs/ifgramStack.h5", "-w", "var", "--mask-dset", "coherence", "--mask-thres", "0.3", "--update")
+    assert "run or skip: skip" in mintpy(
+        folder, "mintpy.cli.ifgram_inversion", "inputs/ifgramStack.h5", "-w", "var", "--mask-dset", "coherence", "--mask-thres", "0.3", "--update"
+    )
 
 
 def test_velocity_and_masks_run(folder):
@@ -77,7 +89,15 @@ def test_velocity_and_masks_run(folder):
 
 
 def test_same_result(folder, tmp_path):
-    mintpy(folder, "mintpy.cli.ifgram_inversion", "inputs/ifgramStack.h5", "-w", "var", "-o", *(str(tmp_path / n) for n in ("ts.h5", "tcoh.h5", "num.h5")))
+    mintpy(
+        folder,
+        "mintpy.cli.ifgram_inversion",
+        "inputs/ifgramStack.h5",
+        "-w",
+        "var",
+        "-o",
+        *(str(tmp_path / n) for n in ("ts.h5", "tcoh.h5", "num.h5")),
+    )
     lp.invert(folder / "inputs" / "ifgramStack.h5", output=[tmp_path / n for n in ("a.h5", "b.h5", "c.h5")])
     pairs = (("ts.h5", "a.h5"), ("tcoh.h5", "b.h5"), ("num.h5", "c.h5"))
     for theirs, ours in pairs:

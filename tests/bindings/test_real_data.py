@@ -53,8 +53,14 @@ def test_reference_solution(case, group, tmp_path):
     threshold = float(found[1]) if (found := re.search(r"coh(0\.\d+)", group)) else 0.0
     # The Galapagos solution is plain lstsq, the masked ones are without the rule too.
     no_rule = group.endswith("minred0") or threshold > 0 or "licsar" in case
-    chosen = dict(weight_func=weight_func, min_redundancy=0.0 if no_rule else 1.0, min_norm_velocity="minnorm_phase" not in group,
-                  skip_reference=stack.reference is None, mask_dataset="coherence" if threshold else None, mask_threshold=threshold or 0.4)
+    chosen = dict(
+        weight_func=weight_func,
+        min_redundancy=0.0 if no_rule else 1.0,
+        min_norm_velocity="minnorm_phase" not in group,
+        skip_reference=stack.reference is None,
+        mask_dataset="coherence" if threshold else None,
+        mask_threshold=threshold or 0.4,
+    )
     output = [tmp_path / n for n in ("ts.h5", "tcoh.h5", "num.h5")]
     lp.invert(path, output=output, **chosen)
     with h5py.File(output[0]) as a, h5py.File(output[1]) as b, h5py.File(output[2]) as c:
