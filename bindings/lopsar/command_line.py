@@ -249,7 +249,8 @@ def _invert(chosen: argparse.Namespace) -> None:
     )
     table.add_row(
         "plan",
-        f"{plan.blocks} block{'s' * (plan.blocks != 1)} of {plan.rows_per_block} rows, {plan.blocks_in_flight} in flight, {_bytes(plan.memory_bytes)} of memory",
+        f"{plan.blocks} block{'s' * (plan.blocks != 1)} of {plan.rows_per_block} rows, {plan.blocks_in_flight} in flight, "
+        f"{_bytes(plan.memory_bytes)} of memory",
     )
     table.add_row("files", f"{_bytes(plan.bytes_to_read)} to read{f' ({plan.codec})' if plan.codec else ''}, {_bytes(plan.bytes_to_write)} to write")
     table.add_row("machine", f"{plan.threads} thread{'s' * (plan.threads != 1)}, {plan.isa}; about {_seconds(plan.predicted_seconds)}")
@@ -294,7 +295,8 @@ def _invert(chosen: argparse.Namespace) -> None:
         table.add_row("resumed", f"{report.resumed_blocks} of {plan.blocks} blocks were there from an earlier run")
     table.add_row(
         "time",
-        f"{report.seconds:.2f} s (read {report.read_seconds:.2f}, compute {report.compute_seconds:.2f}, write {report.write_seconds:.2f}, overlapping)",
+        f"{report.seconds:.2f} s (read {report.read_seconds:.2f}, compute {report.compute_seconds:.2f}, "
+        f"write {report.write_seconds:.2f}, overlapping)",
     )
     table.add_row("speed", f"{_rate(computed / seconds)}, {(report.bytes_read + report.bytes_written) / seconds / 1e6:.0f} MB/s")
     table.add_row("files", "  ".join(report.output))

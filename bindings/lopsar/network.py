@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from .arrays import columns, floating
 from .linear_operator import LinearOperator
 
 __all__ = ["Network"]
@@ -112,14 +113,10 @@ class Network(LinearOperator):
         x = np.asarray(x)
         if np.iscomplexobj(x):
             return self._apply(x.real, adjoint) + 1j * self._apply(x.imag, adjoint)
-        if x.dtype == np.float16:
-            raise TypeError("Network: expected float32 or float64, got float16; convert it")
-        if x.dtype not in (np.float32, np.float64):
-            x = x.astype(np.float64)
-        columns = x.reshape(x.shape[0], -1)
-        columns = columns if columns.shape[1] <= 1 or columns.strides[1] == columns.itemsize else np.ascontiguousarray(columns)
-        out = np.empty((self.shape[1 if adjoint else 0], columns.shape[1]), x.dtype)
-        (self._native.apply_adjoint if adjoint else self._native.apply)(np.ascontiguousarray(columns), out)
+        x = floating(x, "Network")
+        rows = columns(x)
+        out = np.empty((self.shape[1 if adjoint else 0], rows.shape[1]), x.dtype)
+        (self._native.apply_adjoint if adjoint else self._native.apply)(rows, out)
         return out.reshape(out.shape[0], *x.shape[1:])
 
     def _matvec(self, x: np.ndarray) -> np.ndarray:

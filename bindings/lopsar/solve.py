@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from .arrays import columns, floating
 from .network import Network
 
 __all__ = ["Solution", "solve"]
@@ -38,22 +39,6 @@ class Solution:
     iterations: np.ndarray
     residual_norm: np.ndarray
     method: str
-
-
-def floating(array: Any, name: str) -> np.ndarray:
-    """`array` as float32 or float64: integers become float64, float16 and complex are refused."""
-    array = np.asarray(array)
-    if array.dtype.kind in "iub":
-        return array.astype(np.float64)
-    if array.dtype not in (np.float32, np.float64):
-        raise _core.InvalidArgument(f"{name}: expected float32 or float64, got {array.dtype}; convert it")
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def columns(array: np.ndarray) -> np.ndarray:
-    """(rows, ...) as (rows, pixels) with contiguous rows, copied only if it must be."""
-    flat = array.reshape(array.shape[0], -1)
-    return flat if flat.shape[1] <= 1 or flat.strides[1] == flat.itemsize and flat.strides[0] >= 0 else np.ascontiguousarray(flat)
 
 
 def solve(A: Network, y: Any, weights: Any = None, method: str = "auto", *, null_space: str | None = None, dtype: Any = None,
@@ -108,5 +93,5 @@ def solve(A: Network, y: Any, weights: Any = None, method: str = "auto", *, null
     norm = np.empty(pixels, y.dtype)
     _core.solve(A._native, data, w, x, status, rank, valid, norm, _NULL_SPACE[null_space], threads or 0, chunk_size or 0)
     tail = y.shape[1:]
-    return Solution(x.reshape(-1, *tail), status.reshape(tail), rank.reshape(tail), valid.reshape(tail),
+    return Solution(x.reshape(A.shape[1], *tail), status.reshape(tail), rank.reshape(tail), valid.reshape(tail),
                     np.zeros(tail, np.int32), norm.reshape(tail), "edge-flow")

@@ -71,7 +71,7 @@ class Cube:
         out = np.empty((len(pairs), y1 - y0, x1 - x0), self.dtype)
         slices = self._kept[pairs]
         # One read per run of neighbors: a chunk of the file spans several pairs.
-        starts = list(np.flatnonzero(np.r_[True, np.diff(slices) != 1])) if len(slices) else []
+        starts: list[int] = np.flatnonzero(np.r_[True, np.diff(slices) != 1]).tolist() if len(slices) else []
         for a, b in zip(starts, [*starts[1:], len(slices)]):
             out[a:b] = self._file.read(self.name, (int(slices[a]), y0, x0), (int(b - a), y1 - y0, x1 - x0))
         if isinstance(inner[0], np.ndarray):
@@ -219,7 +219,8 @@ class Stack:
     def __repr__(self) -> str:
         k, rows, columns = self.shape
         dropped = len(self.all_pairs) - k
-        return f"<Stack {self.path}: {k} pairs{f' ({dropped} dropped)' if dropped else ''} of {len(self.dates)} dates {self.dates[0]} .. {self.dates[-1]}, {rows} x {columns} pixels>"
+        count = f"{k} pairs{f' ({dropped} dropped)' if dropped else ''} of {len(self.dates)} dates {self.dates[0]} .. {self.dates[-1]}"
+        return f"<Stack {self.path}: {count}, {rows} x {columns} pixels>"
 
 
 def _datetime(date: str) -> np.datetime64:

@@ -64,7 +64,7 @@ template <class V, class Weight>
 LOPSAR_HD V referenced_phase(V y, V coherence, value_t<V> sign, value_t<V> offset, bool zero_is_missing, const Weight& weight, V& w) {
   using T = value_t<V>;
   const V d = madd(y, V(sign), V(offset));
-  const V excluded(zero_is_missing ? T(0) : T(0) / T(0));   // nothing equals NaN
+  const V excluded(zero_is_missing ? T(0) : T(missing));   // no valid phase is `missing`
   const auto valid = (y != excluded) & (d != excluded) & (magnitude(d) < V(T(missing_limit)));
   w = choose(valid, weight(coherence), V(T(0)));
   return choose(valid, d, V(T(missing)));

@@ -1,0 +1,27 @@
+"""NumPy arrays as the core wants them: a floating type, pixels contiguous."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _core
+
+__all__ = ["columns", "floating"]
+
+
+def floating(array: Any, name: str) -> np.ndarray:
+    """`array` as float32 or float64: integers become float64, float16 and complex are refused."""
+    array = np.asarray(array)
+    if array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    if array.dtype not in (np.float32, np.float64):
+        raise _core.InvalidArgument(f"{name}: expected float32 or float64, got {array.dtype}; convert it")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def columns(array: np.ndarray) -> np.ndarray:
+    """(rows, ...) as (rows, pixels) with contiguous rows, copied only if it must be."""
+    flat = array.reshape(array.shape[0], int(np.prod(array.shape[1:])))
+    return flat if flat.shape[1] <= 1 or flat.strides[1] == flat.itemsize and flat.strides[0] >= 0 else np.ascontiguousarray(flat)
