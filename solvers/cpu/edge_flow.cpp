@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
-#include <unistd.h>
 
 #include <lopsar/operators/cpu/pixel_loop.hpp>
 
@@ -25,8 +24,8 @@ struct Workspace {
   std::unique_ptr<void, Free> memory;
   Tile<T> tile{};
 
-  Workspace(const detail::EdgeFlowSymbolic& s, int pixels, int lane) {
-    tile.pixels = pixels;
+  Workspace(const detail::EdgeFlowSymbolic& s, int lane) {
+    constexpr int pixels = tile_pixels<T>;
     tile.lane = lane;
     const auto n = [](auto... factors) { return (static_cast<std::size_t>(factors) * ...); };
     struct Piece {
@@ -52,18 +51,6 @@ struct Workspace {
   }
 };
 
-// A tile and the next tile's first rows have to fit the second-level cache beside the program: 8 K T <= L2/3 (float).
-template <class T>
-int tile_pixels(int pairs, int lane) {
-  static const long l2 = [] {
-    const long size = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return size > 0 ? size : 1L << 20;
-  }();
-  int pixels = 128;
-  while (pixels > 64 && 2L * static_cast<long>(sizeof(T)) * pairs * pixels > l2 / 3) pixels /= 2;
-  return std::max(pixels, lane);
-}
-
 }  // namespace
 
 template <class T>
@@ -73,7 +60,7 @@ void run(const EdgeFlowTask<T>& task) {
   // Two registers per operand pay where few operands are alive, and spill beyond.
   const int registers = sizeof(T) == 4 && kernels.lane > 1 && s.max_degree <= 4 ? 2 : 1;
   const int lane = kernels.lane * registers;
-  const std::size_t tile_size = static_cast<std::size_t>(tile_pixels<T>(s.pairs, lane));
+  constexpr std::size_t tile_size = tile_pixels<T>;
   const bool filled = task.edge_flow->null_space() != NullSpace::none;
   std::vector<T> pseudo;
   for (double p : s.pseudo) pseudo.push_back(static_cast<T>(p * static_cast<double>(kernels::pseudo_weight<T>)));
@@ -108,10 +95,10 @@ void run(const EdgeFlowTask<T>& task) {
         task.quality_out[p] = solved ? quality : task.sink.fill;
       }
     }
-    for (std::size_t c = n; c < static_cast<std::size_t>(tile.pixels); ++c) tile.keep[c] = T(0);
+    for (std::size_t c = n; c < tile_size; ++c) tile.keep[c] = T(0);
   };
 
-  oneapi::tbb::enumerable_thread_specific<Workspace<T>> workspaces([&] { return Workspace<T>(s, static_cast<int>(tile_size), lane); });
+  oneapi::tbb::enumerable_thread_specific<Workspace<T>> workspaces([&] { return Workspace<T>(s, lane); });
   const auto chunk = [&](std::size_t from, std::size_t to) {
     Tile<T>& tile = workspaces.local().tile;
     for (std::size_t first = from; first < to; first += tile_size) {

@@ -17,7 +17,7 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
   constexpr int W = width<V>;
   const V zero(T(0)), one(T(1));
   const auto program = s.program<I>();
-  for (int c = 0; c < tile.pixels; c += W) {
+  for (int c = 0; c < tile_pixels<T>; c += W) {
     const V count = io<V>::load(tile.count + c);
     if (!some(count > zero)) {
       io<V>::store(tile.rank + c, zero);
@@ -66,13 +66,13 @@ void write(const detail::EdgeFlowSymbolic& s, const TileSink<T>& sink, const Til
   using S = native<T>;
   constexpr int step = width<S>;
   const S scale(sink.scale), fill(sink.fill), half(T(0.5));
-  alignas(64) T row[128];
+  alignas(64) T row[tile_pixels<T>];
   const std::size_t group = static_cast<std::size_t>(s.dates) * static_cast<std::size_t>(tile.lane);
   for (int d = 0; d < s.dates; ++d) {
     if (sink.date_row[d] < 0) continue;
     const T* from = tile.x + static_cast<std::size_t>(d) * static_cast<std::size_t>(tile.lane);
     int within = 0;
-    for (int c = 0; c < tile.pixels; c += step) {
+    for (int c = 0; c < tile_pixels<T>; c += step) {
       const auto keep = io<S>::load(tile.keep + c) > half;
       io<S>::store(row + c, choose(keep, io<S>::load(from + within) * scale, fill));
       within += step;

@@ -9,11 +9,14 @@
 
 namespace lopsar::cpu {
 
+// Pixels of a tile: four cache lines of a row. Shorter pieces of a row cost memory speed, longer tiles leave the second-level cache.
+template <class T>
+inline constexpr int tile_pixels = 256 / sizeof(T);
+
 // Layout of y, w and x: [lane group][row][lane], so that a lane group is one contiguous stream and rows of a power-of-two
 // stride do not meet in the same cache sets.
 template <class T>
 struct Tile {
-  int pixels;      // capacity, a multiple of the lane
   int lane;        // pixels of a lane group
   T *y, *w;        // oriented data and weights; missing: y = kernels::missing, w = 0
   T *x;            // date phases
@@ -25,7 +28,7 @@ struct Tile {
   T *slots, *factors, *neighbors, *dates;   // scratch of one lane group
 };
 
-// Observations for tiles: fills y, w, count, w_min, flaw for pixels [first, first+n). Where n < tile.pixels the rest is missing.
+// Observations for tiles: fills y, w, count, w_min, flaw for pixels [first, first+n). Where n < tile_pixels the rest is missing.
 template <class T>
 struct TileSource {
   const void* data = nullptr;

@@ -19,15 +19,16 @@ LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_s
   constexpr int ahead = 8;
   constexpr std::size_t line = 64 / sizeof(T);
   const S zero(T(0)), one(T(1)), infinity(T(1) / T(0));
-  const int pixels = tile.pixels, lane = tile.lane;
+  constexpr int pixels = tile_pixels<T>;
+  const int lane = tile.lane;
   for (int c = 0; c < pixels; c += step) {
     io<S>::store(tile.count + c, zero);
     io<S>::store(tile.w_min + c, infinity);
     io<S>::store(tile.flaw + c, zero);
   }
   const bool whole = n == static_cast<std::size_t>(pixels);
-  alignas(64) T tail_y[128], tail_second[128];
-  for (int c = 0; c < 128; ++c) tail_y[c] = tail_second[c] = T(0) / T(0);
+  alignas(64) T tail_y[pixels], tail_second[pixels];
+  for (int c = 0; c < pixels; ++c) tail_y[c] = tail_second[c] = T(0) / T(0);
   for (int k = 0; k < pairs; ++k) {
     const T* row_y = y + static_cast<std::size_t>(k) * y_stride;
     const T* row_second = second ? second + static_cast<std::size_t>(k) * second_stride : nullptr;
@@ -36,7 +37,8 @@ LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_s
       const std::size_t beyond = k + ahead < pairs ? 0 : n;
       const T* next_y = y + k_next * y_stride + beyond;
       const T* next_second = second ? second + k_next * second_stride + beyond : nullptr;
-      for (std::size_t b = 0; b < n; b += line) {
+      // The last value of each 64 bytes: where rows are not aligned to cache lines, its line is the one that no earlier tile has read.
+      for (std::size_t b = line - 1; b < n; b += line) {
         __builtin_prefetch(next_y + b);
         if (second) __builtin_prefetch(next_second + b);
       }
