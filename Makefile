@@ -8,7 +8,7 @@ APT := g++ cmake ninja-build ccache pkg-config python3-dev python3-venv \
 EXTRAS ?= test
 SOURCES := $(shell git ls-files '*.cpp' '*.hpp' '*.cu' 2>/dev/null)
 
-.PHONY: setup demo test test-cpp test-python bench format lint clean
+.PHONY: setup demo test test-cpp test-python bench format stubs lint clean
 
 setup: $(VENV)/.installed
 
@@ -53,7 +53,13 @@ bench: setup
 format:
 	clang-format -i $(SOURCES)
 	$(BIN)/ruff check --fix -q
-	
+
+# The types of the extension, from its own docstrings; commit the result.
+stubs: setup
+	$(BIN)/pip install -q pybind11-stubgen
+	$(BIN)/pybind11-stubgen lopsar._core -o build/stubs
+	cp build/stubs/lopsar/_core.pyi bindings/lopsar/_core.pyi
+
 lint: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -38,6 +38,12 @@ InvertReport run(const InvertOptions& options, const std::optional<py::function>
 }  // namespace
 
 void register_invert(py::module_& m) {
+  py::class_<Stack::Baselines>(m, "Baselines")
+      .def_readonly("pair", &Stack::Baselines::pair)
+      .def_readonly("date", &Stack::Baselines::date)
+      .def_readonly("rms_misfit", &Stack::Baselines::rms_misfit)
+      .def_readonly("max_misfit", &Stack::Baselines::max_misfit);
+
   py::class_<Stack> stack(m, "Stack");
   stack.def(py::init([](const py::object& path) {
          const auto text = py::cast<std::string>(py::module_::import("os").attr("fspath")(path));
@@ -62,11 +68,6 @@ void register_invert(py::module_& m) {
         return std::pair{pixel->row, pixel->column};
       })
       .def("baselines", &Stack::baselines);
-  py::class_<Stack::Baselines>(m, "Baselines")
-      .def_readonly("pair", &Stack::Baselines::pair)
-      .def_readonly("date", &Stack::Baselines::date)
-      .def_readonly("rms_misfit", &Stack::Baselines::rms_misfit)
-      .def_readonly("max_misfit", &Stack::Baselines::max_misfit);
 
   py::class_<InvertOptions>(m, "InvertOptions")
       .def(py::init<>())

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
 import lopsar as lp
+import numpy as np
 from lopsar.command_line import main as lopsar
 from lopsar.plot import accuracy
 

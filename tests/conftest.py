@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-import pytest
-
 import lopsar
+import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -125,7 +125,11 @@ class Network(LinearOperator):
     def _rmatvec(self, y: np.ndarray) -> np.ndarray:
         return self._apply(y, True)
 
-    _matmat, _rmatmat = _matvec, _rmatvec
+    def _matmat(self, X: np.ndarray) -> np.ndarray:
+        return self._apply(X, False)
+
+    def _rmatmat(self, Y: np.ndarray) -> np.ndarray:
+        return self._apply(Y, True)
 
     def todense(self) -> np.ndarray:
         """The matrix, (K, D-1) float64, entries -1, 0, 1."""

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -231,7 +231,7 @@ def _draw_map(ax: Axes, values: np.ndarray, attributes: dict[str, str], look: Lo
     low, high = look.limits
     seen = data.compressed()
     if look.cmap == "mask":
-        cmap = ListedColormap(["#c9d6df", "#52616b"])
+        cmap: Any = ListedColormap(["#c9d6df", "#52616b"])
     else:
         cmap = look.cmap
         if seen.size and low is None and look.cmap == "RdBu_r":
@@ -322,7 +322,7 @@ def plot_network(stack_path: str | Path, ax: Axes | None = None, out: str | Path
     if bperp is not None:
         baseline[1:] = np.linalg.lstsq(design[:, 1:], np.nan_to_num(bperp), rcond=None)[0]
 
-    figure = ax.figure if ax is not None else _new_figure(10, 4.6, show)
+    figure = cast("Figure", ax.figure) if ax is not None else _new_figure(10, 4.6, show)
     ax = ax if ax is not None else figure.add_subplot()
     when = date2num([datetime.strptime(d, "%Y%m%d") for d in dates])
     points = np.stack([when[index], baseline[index]], axis=-1)
@@ -477,8 +477,8 @@ def _choose_pixels(path: str | Path, last: np.ndarray, valid: np.ndarray, cohere
             reach = max(3, min(last.shape) // 12)
             open_[max(0, y - reach) : y + reach, max(0, x - reach) : x + reach] = False
         if open_.any():
-            y, x = np.unravel_index(np.argmax(np.where(open_, score, -np.inf)), last.shape)
-            picked[name] = int(y), int(x)
+            row, column = np.unravel_index(np.argmax(np.where(open_, score, -np.inf)), last.shape)
+            picked[name] = int(row), int(column)
     return picked
 
 
@@ -533,7 +533,7 @@ def plot_series(timeseries: str | Path, pixels: Sequence[tuple[int, int]] | None
             known = {name: values - values[0] for name, values in known.items()}
 
     figure = _new_figure(14, 5.4, show)
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3))
+    left, right = cast("Any", figure.subfigures(1, 2, width_ratios=(1, 1.3)))
     where = left.subplots()
     _draw_map(where, last, attributes, Look(f"Displacement to {dates[-1]:%Y-%m-%d}", "cm towards the satellite", "RdBu_r", zero_is_empty=False,
                                             scale=100), valid)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -343,7 +344,7 @@ def _check(shape: tuple[int, int], dates: int, connections: int, seed: int, gaps
             raise ValueError(f"{name}: expected {expected}, got {got!r}, do {do}")
 
     def whole(value: object, least: int) -> bool:
-        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)
 
     require(isinstance(shape, (tuple, list)) and len(shape) == 2 and all(whole(n, 16) for n in shape), "shape",
             "(rows, columns), each at least 16", shape, "pass for example (450, 600)")
@@ -459,7 +460,7 @@ def _metadata(file: Hdf5File, scene: Scene, file_type: str, unit: str, **more: s
         file.set_attribute(key, value)
 
 
-def _put(file: Hdf5File, name: str, array: np.ndarray, dtype: str, **options: object) -> None:
+def _put(file: Hdf5File, name: str, array: np.ndarray, dtype: str, **options: Any) -> None:
     file.create_dataset(name, array.shape, dtype, **options)
     file.write(name, np.ascontiguousarray(array))
 

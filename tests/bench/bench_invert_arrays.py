@@ -13,9 +13,8 @@ import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
 import lopsar
+import numpy as np
 
 NETWORKS = [(288, 98), (490, 98), (1297, 333), (167, 24), (505, 114)]
 

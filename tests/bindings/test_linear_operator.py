@@ -1,10 +1,9 @@
 """Network as a SciPy operator, and the algebra of lopsar.LinearOperator."""
 
+import lopsar as lp
 import numpy as np
 import pytest
 import scipy.sparse.linalg as sla
-
-import lopsar as lp
 
 DATES = ["20170304", "20170316", "20170328", "20170409", "20170503"]
 PAIRS = [(0, 1), (0, 2), (2, 1), (1, 3), (2, 3), (3, 4), (2, 4), (3, 4)]   # one reversed, one parallel

@@ -1,9 +1,8 @@
 """lopsar.solve against float64 least squares."""
 
+import lopsar as lp
 import numpy as np
 import pytest
-
-import lopsar as lp
 
 
 def sequential(dates, connections, skip=()):
@@ -102,8 +101,9 @@ def test_bits_do_not_depend_on_order_threads_or_chunks():
         np.testing.assert_array_equal(other, whole.x)
 
 
-@pytest.mark.parametrize("call", [lambda A, y: lp.solve(A, y[1:]), lambda A, y: lp.solve(A, y, weights=y[:2]), lambda A, y: lp.solve(A, y, method="magic"),
-                                  lambda A, y: lp.solve(A, y, null_space="none"), lambda A, y: lp.solve(A, y.astype(np.float16)),
+@pytest.mark.parametrize("call", [lambda A, y: lp.solve(A, y[1:]), lambda A, y: lp.solve(A, y, weights=y[:2]),
+                                  lambda A, y: lp.solve(A, y, method="magic"), lambda A, y: lp.solve(A, y, null_space="none"),
+                                  lambda A, y: lp.solve(A, y.astype(np.float16)),
                                   lambda A, y: lp.solve(np.eye(3), y), lambda A, y: lp.solve(A, y.astype(complex))])
 def test_errors(call):
     A = lp.Network(sequential(5, 2))

@@ -1,9 +1,8 @@
 """lopsar.invert_arrays: MintPy's rules on arrays."""
 
+import lopsar as lp
 import numpy as np
 import pytest
-
-import lopsar as lp
 
 
 def scene(dates=20, connections=3, pixels=200, seed=0, dtype=np.float32):
