@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build/release
 APT := g++ cmake ninja-build ccache pkg-config python3-dev python3-venv \
-       libeigen3-dev libtbb-dev libhdf5-dev libxsimd-dev libdeflate-dev liblzf-dev catch2
+       libeigen3-dev libtbb-dev libhdf5-dev libxsimd-dev libdeflate-dev liblzf-dev catch2 clang-format
 EXTRAS ?= test
 SOURCES := $(shell git ls-files '*.cpp' '*.hpp' '*.cu' 2>/dev/null)
 
@@ -50,7 +50,7 @@ test-python: setup
 bench: setup
 	$(BIN)/python tests/bench/bench_invert_arrays.py
 
-format:
+format: setup
 	clang-format -i $(SOURCES)
 	$(BIN)/ruff check --fix -q
 

@@ -14,7 +14,7 @@ template <class T>
 using Array = py::array_t<T, 0>;
 
 template <class T>
-void solve_into(const Network& network, const Array<T>& y, const std::optional<Array<T>>& weights, Array<T>& x, std::optional<Array<std::uint8_t>> status,
+void solve_arrays(const Network& network, const Array<T>& y, const std::optional<Array<T>>& weights, Array<T>& x, std::optional<Array<std::uint8_t>> status,
                 std::optional<Array<std::int32_t>> rank, std::optional<Array<std::int32_t>> valid, std::optional<Array<T>> residual_norm,
                 NullSpace null_space, int threads, std::size_t chunk_size) {
   const auto data = const_block(y, "y");
@@ -26,7 +26,7 @@ void solve_into(const Network& network, const Array<T>& y, const std::optional<A
   out.valid = vector(valid, data.pixels, "valid");
   out.residual_norm = vector(residual_norm, data.pixels, "residual_norm");
   py::gil_scoped_release release;
-  solve(network, data, w, out, {null_space, threads, chunk_size});
+  lopsar::solve_into(network, data, out, SolveOptions<T>{w, Method::automatic, null_space, threads, chunk_size});
 }
 
 }  // namespace
@@ -46,6 +46,6 @@ void register_solve(py::module_& m) {
           py::arg("status").noconvert(), py::arg("rank").noconvert(), py::arg("valid").noconvert(), py::arg("residual_norm").noconvert(),
           py::arg("null_space"), py::arg("threads"), py::arg("chunk_size"));
   };
-  define(&solve_into<float>);
-  define(&solve_into<double>);
+  define(&solve_arrays<float>);
+  define(&solve_arrays<double>);
 }

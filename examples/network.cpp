@@ -7,7 +7,6 @@
 //   pixel 2: 1 3 nan  status 1  rank 2  valid 3
 //   pixel 2 with minimum-norm velocity: 1 3 3  status 1
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
 #include <limits>
 #include <vector>
@@ -30,25 +29,13 @@ int main() {
   phase[1 * pixels + 1] = phase[3 * pixels + 2] = phase[4 * pixels + 2] = nan;
 
   const std::vector<float> weights{1, 2, 3, 4, 5};   // inverse variances, one per pair
-  std::vector<float> x(columns * pixels);
-  std::vector<std::uint8_t> status(pixels);
-  std::vector<std::int32_t> rank(pixels), valid(pixels);
-  lopsar::SolveOutput<float> output;
-  output.x = {x.data(), columns, pixels};
-  output.status = status.data();
-  output.rank = rank.data();
-  output.valid = valid.data();
-  const auto value = [&](std::size_t row, std::size_t p) {
-    const double v = std::round(1e4 * x[row * pixels + p]) / 1e4;
-    return std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v;   // "nan", never "-nan"
-  };
+  const lopsar::ConstBlock<float> y(phase.data(), rows, pixels), w(weights.data(), rows, 1);
+  const auto rounded = [](float v) { return std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : std::round(1e4 * v) / 1e4; };
 
-  lopsar::solve<float>(network, {phase.data(), rows, pixels}, {weights.data(), rows, 1}, output);
+  lopsar::Solution s = lopsar::solve(network, y, {.weights = w});
   for (std::size_t p = 0; p < pixels; ++p)
-    std::printf("pixel %zu: %g %g %g  status %d  rank %d  valid %d\n", p, value(0, p), value(1, p), value(2, p), status[p], rank[p], valid[p]);
+    std::printf("pixel %zu: %g %g %g  status %d  rank %d  valid %d\n", p, rounded(s(0, p)), rounded(s(1, p)), rounded(s(2, p)), s.status[p], s.rank[p], s.valid[p]);
 
-  lopsar::SolveOptions options;
-  options.null_space = lopsar::NullSpace::minimum_norm_velocity;
-  lopsar::solve<float>(network, {phase.data(), rows, pixels}, {weights.data(), rows, 1}, output, options);
-  std::printf("pixel 2 with minimum-norm velocity: %g %g %g  status %d\n", value(0, 2), value(1, 2), value(2, 2), status[2]);
+  s = lopsar::solve(network, y, {.weights = w, .null_space = lopsar::NullSpace::minimum_norm_velocity});
+  std::printf("pixel 2 with minimum-norm velocity: %g %g %g  status %d\n", rounded(s(0, 2)), rounded(s(1, 2)), rounded(s(2, 2)), s.status[2]);
 }

@@ -506,7 +506,6 @@ class Run {
   add(count(Status::below_redundancy), "with a date below the minimum redundancy of " + python_float(job.options.min_redundancy));
   add(report.water_pixels, "in the water mask");
   add(report.incoherent_pixels, "zero in " + job.quality_path);
-  add(count(Status::not_finite), "with infinite values");
   throw InvalidArgument(job.stack.path() + ": " + job.options.dataset + ": expected pixels to invert, got none among " + std::to_string(job.plan.pixels) + " (" + why +
                         "); check the phase and its reference pixel, or loosen masks and --min-redundancy");
 }

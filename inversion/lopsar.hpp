@@ -1,5 +1,7 @@
 // Everything of lopsar.
 #pragma once
+#include <lopsar/inversion/invert.hpp>
+#include <lopsar/inversion/stack.hpp>
 #include <lopsar/inversion/time_series.hpp>
 #include <lopsar/inversion/weights.hpp>
 #include <lopsar/operators/network.hpp>

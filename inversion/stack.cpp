@@ -179,13 +179,10 @@ Stack::Baselines Stack::baselines() const {
   file().read("bperp", {&zero, 1}, {&m, 1}, files::ElementType::float64, result.pair.data());
   std::vector<double> y;
   for (std::size_t k : kept()) y.push_back(result.pair[k]);
-  const std::size_t unknowns = network().dates().size() - 1;
-  std::vector<double> x(unknowns);
-  SolveOutput<double> out;
-  out.x = {x.data(), unknowns, 1};
-  solve<double>(network(), {y.data(), y.size(), 1}, {}, out, {NullSpace::minimum_norm_phase, 1, 0});
+  const ConstBlock<double> pairs(y.data(), y.size(), 1);
+  const auto solution = solve(network(), pairs, {.null_space = NullSpace::minimum_norm_phase, .threads = 1});
   result.date.assign(1, 0.0);
-  for (double b : x) result.date.push_back(std::isfinite(b) ? b : 0.0);
+  for (double b : solution.x) result.date.push_back(std::isfinite(b) ? b : 0.0);
   double sum = 0;
   std::size_t n = 0;
   for (std::size_t k = 0; k < y.size(); ++k) {

@@ -17,11 +17,10 @@ void check(const char* name, const Block<T>& block, std::size_t rows, std::size_
                      std::to_string(block.rows) + ", " + std::to_string(block.pixels) + "); columns are pixels");
 }
 
-}  // namespace
-
 template <class T>
-void solve(const Network& network, ConstBlock<T> y, ConstBlock<T> weights, const SolveOutput<T>& output, const SolveOptions& options) {
+void run(const Network& network, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
   const Shape shape = network.shape();
+  const ConstBlock<T> weights = options.weights;
   check("y", y, shape.rows, y.pixels);
   check("x", output.x, shape.columns, y.pixels);
   const bool per_pixel = weights.data && (weights.pixels != 1 || y.pixels == 1);
@@ -49,7 +48,21 @@ void solve(const Network& network, ConstBlock<T> y, ConstBlock<T> weights, const
   cpu::run(task);
 }
 
-template void solve<float>(const Network&, ConstBlock<float>, ConstBlock<float>, const SolveOutput<float>&, const SolveOptions&);
-template void solve<double>(const Network&, ConstBlock<double>, ConstBlock<double>, const SolveOutput<double>&, const SolveOptions&);
+template <class T>
+Solution<T> run(const Network& network, ConstBlock<T> y, const SolveOptions<T>& options) {
+  Solution<T> s;
+  s.unknowns = network.shape().columns, s.pixels = y.pixels;
+  s.x.resize(s.unknowns * s.pixels);
+  s.status.resize(s.pixels), s.rank.resize(s.pixels), s.valid.resize(s.pixels), s.residual_norm.resize(s.pixels);
+  run(network, y, {{s.x.data(), s.unknowns, s.pixels}, s.status.data(), s.rank.data(), s.valid.data(), s.residual_norm.data()}, options);
+  return s;
+}
+
+}  // namespace
+
+Solution<float> solve(const Network& network, ConstBlock<float> y, const SolveOptions<float>& options) { return run(network, y, options); }
+Solution<double> solve(const Network& network, ConstBlock<double> y, const SolveOptions<double>& options) { return run(network, y, options); }
+void solve_into(const Network& network, ConstBlock<float> y, const SolveOutput<float>& output, const SolveOptions<float>& options) { run(network, y, output, options); }
+void solve_into(const Network& network, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options) { run(network, y, output, options); }
 
 }  // namespace lopsar

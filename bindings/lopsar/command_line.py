@@ -111,16 +111,16 @@ def parser() -> argparse.ArgumentParser:
     )
     p.set_defaults(run=_simulate)
     p.add_argument("directory", metavar="DIR")
-    p.add_argument("--shape", type=_shape, default=(450, 600), metavar="ROWSxCOLUMNS")
-    p.add_argument("--dates", type=_positive, default=98, metavar="N")
+    p.add_argument("--shape", type=_shape, default="450x600", metavar="ROWSxCOLUMNS", help="size of the scene")
+    p.add_argument("--dates", type=_positive, default=98, metavar="N", help="acquisitions")
     p.add_argument("--connections", type=_positive, default=3, metavar="N", help="pairs with the next N dates")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=int, default=0, help="of everything random")
     p.add_argument("--gaps", type=float, default=0.0, metavar="FRACTION", help="of patches without data")
     p.add_argument("--annual-pairs", action="store_true", help="also pair dates a year apart")
     p.add_argument("--network-gap", action="store_true", help="leave out the pairs across the middle")
     p.add_argument("--unwrap-errors", type=float, default=0.0, metavar="FRACTION", help="of pairs with unwrapping errors")
     p.add_argument("--compression", choices=("gzip", "lzf"), help="of phase and coherence")
-    p.add_argument("--looks", type=_shape, default=(5, 15), metavar="AZIMUTHxRANGE")
+    p.add_argument("--looks", type=_shape, default="5x15", metavar="AZIMUTHxRANGE", help="looks taken")
 
     p = commands.add_parser("info", allow_abbrev=False, help="say what is in a stack or a product")
     p.set_defaults(run=_info)
@@ -139,10 +139,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
-        chosen = parser().parse_args(arguments)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    try:
+        try:
+            chosen = parser().parse_args(arguments)
+        except SystemExit as stop:
+            return int(stop.code or 0)
         chosen.run(chosen)
         sys.stdout.flush()
     except KeyboardInterrupt as stop:

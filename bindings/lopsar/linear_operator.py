@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator as ScipyLinearOperator
 
+from ._core import ShapeError
+
 __all__ = ["LinearOperator", "aslinearoperator", "dottest"]
 
 
@@ -41,7 +43,7 @@ class LinearOperator(ScipyLinearOperator):
     Notes
     -----
     ``A @ x`` applies, ``A @ B`` composes, ``a * A`` scales, ``A + B``, ``A - B``, ``-A`` add; ``A.H`` is the adjoint. Each of
-    them is a `LinearOperator` again. Shapes that do not fit raise `ValueError`.
+    them is a `LinearOperator` again. Shapes that do not fit raise `ShapeError`, a `ValueError`.
     """
 
     def __init__(self, Op: Any = None, *, dtype: Any = None, shape: tuple[int, int] | None = None, dims: Any = None,
@@ -60,7 +62,7 @@ class LinearOperator(ScipyLinearOperator):
         self.dims = dims or (int(shape[1]),)
         self.dimsd = dimsd or (int(shape[0]),)
         if (int(np.prod(self.dimsd)), int(np.prod(self.dims))) != tuple(shape):
-            raise ValueError(f"LinearOperator: expected dims {self.dims} and dimsd {self.dimsd} to fit the shape {tuple(shape)}")
+            raise ShapeError(f"LinearOperator: expected dims {self.dims} and dimsd {self.dimsd} to fit the shape {tuple(shape)}")
         self.forceflat = forceflat
         self.name = name
         super().__init__(np.dtype(dtype or np.float64), shape)
@@ -108,8 +110,9 @@ class LinearOperator(ScipyLinearOperator):
         if x.ndim > 1 and x.shape[:-1] == self.dims:
             y = self.matmat(x.reshape(n, x.shape[-1]))
             return y if self.forceflat else y.reshape(*self.dimsd, x.shape[-1])
-        raise ValueError(f"operator of shape {self.shape}: expected an array of shape ({n},), ({n}, k), {self.dims} or "
-                         f"{(*self.dims, 'k')}, got {x.shape}; reshape it or check the order of the factors")
+        cube = "" if len(self.dims) == 1 else f", {self.dims} or ({', '.join(map(str, self.dims))}, k)"
+        raise ShapeError(f"operator of shape {self.shape}: expected an array of shape ({n},) or ({n}, k){cube}, got {x.shape}; "
+                         "reshape it or check the order of the factors")
 
     def __matmul__(self, x: Any) -> Any:
         if np.isscalar(x):
@@ -141,7 +144,8 @@ class LinearOperator(ScipyLinearOperator):
         return self.matmat(np.eye(self.shape[1], dtype=self.dtype))
 
     def __repr__(self) -> str:
-        return f"<{self.shape[0]}x{self.shape[1]} {type(self).__name__.lstrip('_')} with dtype={self.dtype}>"
+        name = type(self).__name__
+        return f"<{self.shape[0]}x{self.shape[1]} {'LinearOperator' if name.startswith('_') else name} with dtype={self.dtype}>"
 
 
 class _Adjoint(LinearOperator):
@@ -187,7 +191,7 @@ class _Functions(LinearOperator):
 
 
 def _scaled(op: LinearOperator, factor: Any) -> LinearOperator:
-    # A Python number leaves the precision of the array alone.
+    factor = factor.item() if isinstance(factor, np.generic) else factor   # a Python number leaves the precision of the array alone
     return _Functions(op.shape, lambda x: factor * op.matmat(x), lambda y: np.conj(factor) * op.rmatmat(y),
                       dtype=np.result_type(op.dtype, type(factor)), dims=op.dims, dimsd=op.dimsd, forceflat=op.forceflat)
 
@@ -200,14 +204,14 @@ def _flat(a: LinearOperator, b: LinearOperator) -> bool | None:
 
 def _product(a: LinearOperator, b: LinearOperator) -> LinearOperator:
     if a.shape[1] != b.shape[0]:
-        raise ValueError(f"A @ B: expected B with {a.shape[1]} rows, got shapes {a.shape} and {b.shape}; check the order of the factors")
+        raise ShapeError(f"A @ B: expected B with {a.shape[1]} rows, got shapes {a.shape} and {b.shape}; check the order of the factors")
     return _Functions((a.shape[0], b.shape[1]), lambda x: a.matmat(b.matmat(x)), lambda y: b.rmatmat(a.rmatmat(y)),
                       dtype=np.result_type(a.dtype, b.dtype), dims=b.dims, dimsd=a.dimsd, forceflat=_flat(a, b))
 
 
 def _sum(a: LinearOperator, b: LinearOperator, sign: int) -> LinearOperator:
     if a.shape != b.shape:
-        raise ValueError(f"A + B: expected equal shapes, got {a.shape} and {b.shape}")
+        raise ShapeError(f"A + B: expected equal shapes, got {a.shape} and {b.shape}")
     return _Functions(a.shape, lambda x: a.matmat(x) + sign * b.matmat(x), lambda y: a.rmatmat(y) + sign * b.rmatmat(y),
                       dtype=np.result_type(a.dtype, b.dtype), dims=a.dims, dimsd=a.dimsd, forceflat=_flat(a, b))
 

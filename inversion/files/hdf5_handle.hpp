@@ -17,7 +17,7 @@ namespace lopsar::files {
 
 constexpr H5Z_filter_t lzf_filter = 32000;
 
-/// Held around every HDF5 call: one recursive mutex for the process; the first one also sets the library up.
+// Held around every HDF5 call: one recursive mutex for the process; the first one also sets the library up.
 class LibraryLock {
  public:
   LibraryLock();
@@ -26,12 +26,12 @@ class LibraryLock {
   std::unique_lock<std::recursive_mutex> lock_;
 };
 
-/// Innermost message of the HDF5 call that has just failed on this thread.
+// Innermost message of the HDF5 call that has just failed on this thread.
 std::string library_error();
 
 [[noreturn]] void fail(const std::string& path, const std::string& dataset, const std::string& what);
 
-/// Owns an HDF5 identifier; closes it under the lock.
+// Owns an HDF5 identifier; closes it under the lock.
 class Handle {
  public:
   using Close = herr_t (*)(hid_t);
@@ -62,7 +62,7 @@ Handle open_dataset(const Hdf5File& file, const std::string& name);
 std::vector<std::size_t> dataset_shape(const Handle& dataset);
 ElementType element_type(hid_t type);
 
-/// a * b, or FileError: sizes in a damaged file can be anything.
+// a * b, or FileError: sizes in a damaged file can be anything.
 inline std::size_t checked_product(std::size_t a, std::size_t b, const std::string& path, const std::string& dataset) {
   std::size_t product = 0;
   if (__builtin_mul_overflow(a, b, &product) || product > std::size_t(std::numeric_limits<std::int64_t>::max()))

@@ -33,7 +33,7 @@ LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_s
     const T* row_y = y + static_cast<std::size_t>(k) * y_stride;
     const T* row_second = second ? second + static_cast<std::size_t>(k) * second_stride : nullptr;
     if (whole) {
-      const std::size_t k_next = k + ahead < pairs ? static_cast<std::size_t>(k + ahead) : static_cast<std::size_t>(k + ahead - pairs);
+      const std::size_t k_next = static_cast<std::size_t>((k + ahead) % pairs);
       const std::size_t beyond = k + ahead < pairs ? 0 : n;
       const T* next_y = y + k_next * y_stride + beyond;
       const T* next_second = second ? second + k_next * second_stride + beyond : nullptr;

@@ -1,4 +1,4 @@
-// invert_time_series: MintPy's rules on stacks in memory (mintpy.md sections 2.3 to 2.6), and its numbers against exact least squares.
+// invert_time_series: MintPy's rules on stacks in memory, and its numbers against exact least squares.
 #include <iomanip>
 #include <iostream>
 #include <limits>
@@ -276,7 +276,7 @@ TEST_CASE("time series: zero phase, reference phase, mask, scale", "[inversion][
 }
 
 TEST_CASE("time series: MintPy's rank-deficient answers", "[inversion][time_series]") {
-  // mintpy.md section 2.5: truth [0,1,2.5,2,3,4,4.2,6], connections of three dates.
+  // MintPy's behavior on truth [0,1,2.5,2,3,4,4.2,6], connections of three dates.
   Graph g{regular_days(8), {}};
   for (int span = 1; span <= 3; ++span)
     for (int i = 0; i + span < 8; ++i) g.pairs.emplace_back(i, i + span);

@@ -1,4 +1,4 @@
-// Weights against MintPy's numbers (reference: mintpy.md section 2.4, MintPy 1.6), and the lanes against the definitions in float64.
+// Weights against MintPy's numbers (of MintPy 1.6), and the lanes against the definitions in float64.
 #include <bit>
 #include <cmath>
 #include <cstdint>

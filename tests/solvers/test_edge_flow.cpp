@@ -1,4 +1,4 @@
-// Edge flow against weighted least squares in long double (support/exact.hpp). Tolerances are those of the issue that built it.
+// Edge flow against weighted least squares in long double (support/exact.hpp). Tolerances: docs/solvers.md, Accuracy.
 #include <iomanip>
 #include <iostream>
 #include <limits>
@@ -16,7 +16,12 @@
 using namespace support;
 using lopsar::Network;
 using lopsar::NullSpace;
-using lopsar::SolveOptions;
+
+struct SolveOptions {
+  lopsar::NullSpace null_space = lopsar::NullSpace::none;
+  int threads = 0;
+  std::size_t chunk_size = 0;
+};
 using lopsar::Status;
 
 namespace {
@@ -50,7 +55,7 @@ Result<T> solve(const Network& network, const Grid<T>& y, lopsar::ConstBlock<T> 
   out.rank = r.rank.data();
   out.valid = r.valid.data();
   out.residual_norm = r.residual_norm.data();
-  lopsar::solve<T>(network, y.view(), w, out, options);
+  lopsar::solve_into(network, y.view(), out, lopsar::SolveOptions<T>{w, lopsar::Method::automatic, options.null_space, options.threads, options.chunk_size});
   CHECK(r.x.gap_untouched());
   return r;
 }
@@ -392,13 +397,13 @@ TEST_CASE("edge flow: weights (K, 1) equal the same weights at every pixel", "[s
   Grid<float> x(17, pixels), wrong(16, pixels);
   lopsar::SolveOutput<float> out;
   out.x = wrong.block();
-  CHECK_THROWS_AS(lopsar::solve<float>(network, data.y.view(), {}, out), lopsar::ShapeError);
+  CHECK_THROWS_AS(lopsar::solve_into(network, data.y.view(), out), lopsar::ShapeError);
   out.x = x.block();
-  CHECK_NOTHROW(lopsar::solve<float>(network, data.y.view(), {}, out));   // only x is required
-  CHECK_THROWS_AS(lopsar::solve<float>(network, wrong.view(), {}, out), lopsar::ShapeError);
-  CHECK_THROWS_AS(lopsar::solve<float>(network, data.y.view(), wrong.view(), out), lopsar::ShapeError);
+  CHECK_NOTHROW(lopsar::solve_into(network, data.y.view(), out));   // only x is required
+  CHECK_THROWS_AS(lopsar::solve_into(network, wrong.view(), out), lopsar::ShapeError);
+  CHECK_THROWS_AS(lopsar::solve_into(network, data.y.view(), out, {.weights = wrong.view()}), lopsar::ShapeError);
   Grid<float> two(45, 2);
-  CHECK_THROWS_WITH(lopsar::solve<float>(network, data.y.view(), two.view(), out), ContainsSubstring("expected weights of shape (45, 77), got (45, 2)"));
+  CHECK_THROWS_WITH(lopsar::solve_into(network, data.y.view(), out, {.weights = two.view()}), ContainsSubstring("expected weights of shape (45, 77), got (45, 2)"));
 }
 
 TEST_CASE("edge flow: parallel pairs equal one pair of their weighted mean", "[solvers][edge_flow]") {

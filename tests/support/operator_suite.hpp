@@ -57,7 +57,7 @@ void equals_matrix(const lopsar::Operator& op, const Eigen::MatrixXd& matrix) {
   CHECK(lowered == matrix);
 }
 
-// |<Ax, y> - <x, A'y>| <= c eps sqrt(n) (|Ax| |y| + |x| |A'y|), design.md section 5; c = 1.
+// |<Ax, y> - <x, A'y>| <= c eps sqrt(n) (|Ax| |y| + |x| |A'y|); c = 1.
 template <class T>
 void is_adjoint(const lopsar::Operator& op) {
   const auto x = random_grid<T>(op.shape().columns, 21, 2), y = random_grid<T>(op.shape().rows, 21, 3);
