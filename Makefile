@@ -61,6 +61,7 @@ stubs: setup
 	cp build/stubs/lopsar/_core.pyi bindings/lopsar/_core.pyi
 
 lint: setup
+	clang-format --dry-run -Werror $(SOURCES)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 

@@ -21,8 +21,8 @@ using files::Hdf5File;
 using Shape = std::vector<std::size_t>;
 
 constexpr std::pair<ElementType, const char*> type_names[] = {
-    {ElementType::int8, "int8"},     {ElementType::uint8, "uint8"},   {ElementType::int16, "int16"},     {ElementType::uint16, "uint16"},
-    {ElementType::int32, "int32"},   {ElementType::uint32, "uint32"}, {ElementType::int64, "int64"},     {ElementType::uint64, "uint64"},
+    {ElementType::int8, "int8"},       {ElementType::uint8, "uint8"},     {ElementType::int16, "int16"}, {ElementType::uint16, "uint16"},
+    {ElementType::int32, "int32"},     {ElementType::uint32, "uint32"},   {ElementType::int64, "int64"}, {ElementType::uint64, "uint64"},
     {ElementType::float32, "float32"}, {ElementType::float64, "float64"}, {ElementType::boolean, "bool"}};
 
 std::string dtype_name(const DatasetInfo& info) {
@@ -62,11 +62,14 @@ py::object read(const Hdf5File& file, const std::string& name, std::optional<Sha
   if (start.has_value() != count.has_value() || (start && (start->size() != info.shape.size() || count->size() != info.shape.size())))
     throw ShapeError(file.path() + ": " + name + ": expected start and count together, each of " + std::to_string(info.shape.size()) + " numbers");
   if (info.type == ElementType::string) return read_strings(file, info, start, count);
-  if (info.type == ElementType::other) throw InvalidArgument(file.path() + ": " + name + ": expected numbers, booleans or strings, got a type that has no NumPy dtype here");
+  if (info.type == ElementType::other)
+    throw InvalidArgument(file.path() + ": " + name + ": expected numbers, booleans or strings, got a type that has no NumPy dtype here");
   const Shape first = start.value_or(Shape(info.shape.size(), 0)), extent = count.value_or(info.shape);
   // Checked before the array is made: a count from outside must not become a huge allocation.
   for (std::size_t i = 0; i < extent.size(); ++i)
-    if (first[i] > info.shape[i] || extent[i] > info.shape[i] - first[i]) throw ShapeError(file.path() + ": " + name + ": expected a box inside the dataset, axis " + std::to_string(i) + " has length " + std::to_string(info.shape[i]));
+    if (first[i] > info.shape[i] || extent[i] > info.shape[i] - first[i])
+      throw ShapeError(file.path() + ": " + name + ": expected a box inside the dataset, axis " + std::to_string(i) + " has length " +
+                       std::to_string(info.shape[i]));
   py::array array(py::dtype(dtype_name(info)), std::vector<py::ssize_t>(extent.begin(), extent.end()));
   void* out = array.mutable_data();
   py::gil_scoped_release release;
@@ -81,7 +84,8 @@ void write(Hdf5File& file, const std::string& name, const py::object& values, st
   if (info.type == ElementType::string && info.item_size) {
     const py::object encoded = py::cast<py::array>(given).dtype().kind() == 'S' ? given : given.attr("astype")("S");
     if (std::size_t(py::cast<py::array>(encoded).itemsize()) > info.item_size && py::len(encoded) > 0)
-      throw InvalidArgument(file.path() + ": " + name + ": expected strings of at most " + std::to_string(info.item_size) + " bytes, got an array of " + py::cast<std::string>(py::str(encoded.attr("dtype"))));
+      throw InvalidArgument(file.path() + ": " + name + ": expected strings of at most " + std::to_string(info.item_size) +
+                            " bytes, got an array of " + py::cast<std::string>(py::str(encoded.attr("dtype"))));
     given = encoded.attr("astype")("S" + std::to_string(info.item_size));
   }
   // Native byte order and C order, without changing the kind of number.
@@ -89,13 +93,15 @@ void write(Hdf5File& file, const std::string& name, const py::object& values, st
   const ElementType type = element_type_of(array.dtype()).first;
   const Shape count(array.shape(), array.shape() + array.ndim());
   const Shape first = start.value_or(Shape(count.size(), 0));
-  if (!start && count != info.shape) throw ShapeError(file.path() + ": " + name + ": expected an array of the dataset's shape, got another one: give start to write a part");
+  if (!start && count != info.shape)
+    throw ShapeError(file.path() + ": " + name + ": expected an array of the dataset's shape, got another one: give start to write a part");
   const void* data = array.data();
   py::gil_scoped_release release;
   file.write(name, first, count, type, data);
 }
 
-void create_dataset(Hdf5File& file, const std::string& name, const Shape& shape, const py::object& dtype, std::optional<Shape> chunks, const std::optional<std::string>& compression, bool shuffle, bool unlimited) {
+void create_dataset(Hdf5File& file, const std::string& name, const Shape& shape, const py::object& dtype, std::optional<Shape> chunks,
+                    const std::optional<std::string>& compression, bool shuffle, bool unlimited) {
   const auto [type, string_size] = element_type_of(py::dtype::from_args(dtype));
   files::CreateOptions options;
   options.chunk = chunks.value_or(Shape{});
@@ -119,12 +125,20 @@ void register_files(py::module_& m) {
 
   py::class_<DatasetInfo>(m, "DatasetInfo", "What a file says about a dataset.")
       .def_readonly("name", &DatasetInfo::name, "str: path in the file.")
-      .def_property_readonly("shape", [](const DatasetInfo& info) { return py::tuple(py::cast(info.shape)); }, "tuple of int.")
+      .def_property_readonly(
+          "shape", [](const DatasetInfo& info) { return py::tuple(py::cast(info.shape)); }, "tuple of int.")
       .def_property_readonly("dtype", &dtype_name, "str: NumPy's name of the type ('float32', 'bool', 'S8'), 'str' for variable length, or 'other'.")
-      .def_property_readonly("chunks", [](const DatasetInfo& info) { return info.chunk.empty() ? py::object(py::none()) : py::object(py::tuple(py::cast(info.chunk))); }, "tuple of int, or None where the dataset is not chunked.")
-      .def_property_readonly("compression", [](const DatasetInfo& info) { return info.compression.empty() ? py::object(py::none()) : py::object(py::str(info.compression)); }, "str ('gzip', 'lzf', 'filter N') or None.")
+      .def_property_readonly(
+          "chunks", [](const DatasetInfo& info) { return info.chunk.empty() ? py::object(py::none()) : py::object(py::tuple(py::cast(info.chunk))); },
+          "tuple of int, or None where the dataset is not chunked.")
+      .def_property_readonly(
+          "compression",
+          [](const DatasetInfo& info) { return info.compression.empty() ? py::object(py::none()) : py::object(py::str(info.compression)); },
+          "str ('gzip', 'lzf', 'filter N') or None.")
       .def_readonly("shuffle", &DatasetInfo::shuffle, "bool: bytes are shuffled before compression.")
-      .def("__repr__", [](const DatasetInfo& info) { return "DatasetInfo(" + info.name + ", " + py::cast<std::string>(py::str(py::tuple(py::cast(info.shape)))) + ", " + dtype_name(info) + ")"; });
+      .def("__repr__", [](const DatasetInfo& info) {
+        return "DatasetInfo(" + info.name + ", " + py::cast<std::string>(py::str(py::tuple(py::cast(info.shape)))) + ", " + dtype_name(info) + ")";
+      });
 
   py::class_<Hdf5File>(m, "Hdf5File", R"(An open HDF5 file.
 
@@ -162,7 +176,8 @@ dict of str to str
 )")
       .def("info", &Hdf5File::info, release(), py::arg("name"), "Shape, dtype and storage of a dataset.\n\nReturns\n-------\nDatasetInfo")
       .def("__contains__", &Hdf5File::contains, release(), py::arg("name"))
-      .def("read", &lopsar::read, py::arg("name"), py::arg("start") = py::none(), py::arg("count") = py::none(), R"(Read a dataset, or the box [start, start + count) of it.
+      .def("read", &lopsar::read, py::arg("name"), py::arg("start") = py::none(), py::arg("count") = py::none(),
+           R"(Read a dataset, or the box [start, start + count) of it.
 
 Parameters
 ----------
@@ -176,7 +191,8 @@ Returns
 numpy.ndarray
     In the file's type and native byte order; strings as bytes (dtype S).
 )")
-      .def("set_attribute", &Hdf5File::set_attribute, release(), py::arg("key"), py::arg("value"), py::arg("dataset") = "", R"(Set a text attribute of the root or of a dataset, as h5py stores a str.
+      .def("set_attribute", &Hdf5File::set_attribute, release(), py::arg("key"), py::arg("value"), py::arg("dataset") = "",
+           R"(Set a text attribute of the root or of a dataset, as h5py stores a str.
 
 Parameters
 ----------
@@ -184,7 +200,8 @@ key, value : str
 dataset : str
     A dataset or group; the root if empty.
 )")
-      .def("create_dataset", &create_dataset, py::arg("name"), py::arg("shape"), py::arg("dtype"), py::arg("chunks") = py::none(), py::arg("compression") = py::none(), py::arg("shuffle") = false, py::arg("unlimited") = false, R"(Create a dataset.
+      .def("create_dataset", &create_dataset, py::arg("name"), py::arg("shape"), py::arg("dtype"), py::arg("chunks") = py::none(),
+           py::arg("compression") = py::none(), py::arg("shuffle") = false, py::arg("unlimited") = false, R"(Create a dataset.
 
 Parameters
 ----------
@@ -200,7 +217,8 @@ shuffle : bool
 unlimited : bool
     Let the first axis grow.
 )")
-      .def("write", &lopsar::write, py::arg("name"), py::arg("array"), py::arg("start") = py::none(), R"(Write a whole dataset, or the box of the array's shape at `start`.
+      .def("write", &lopsar::write, py::arg("name"), py::arg("array"), py::arg("start") = py::none(),
+           R"(Write a whole dataset, or the box of the array's shape at `start`.
 
 Parameters
 ----------

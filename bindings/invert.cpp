@@ -45,11 +45,13 @@ void register_invert(py::module_& m) {
       .def_readonly("max_misfit", &Stack::Baselines::max_misfit);
 
   py::class_<Stack> stack(m, "Stack");
-  stack.def(py::init([](const py::object& path) {
-         const auto text = py::cast<std::string>(py::module_::import("os").attr("fspath")(path));
-         py::gil_scoped_release release;
-         return Stack(text);
-       }), py::arg("path"))
+  stack
+      .def(py::init([](const py::object& path) {
+             const auto text = py::cast<std::string>(py::module_::import("os").attr("fspath")(path));
+             py::gil_scoped_release release;
+             return Stack(text);
+           }),
+           py::arg("path"))
       .def_property_readonly("path", &Stack::path)
       .def_property_readonly("attributes", &Stack::attributes)
       .def_property_readonly("datasets", &Stack::datasets)
@@ -62,11 +64,12 @@ void register_invert(py::module_& m) {
       .def_property_readonly("wavelength", &Stack::wavelength)
       .def_property_readonly("phase_per_meter", &Stack::phase_per_meter)
       .def_property_readonly("looks", &Stack::looks)
-      .def_property_readonly("reference", [](const Stack& s) -> std::optional<std::pair<std::size_t, std::size_t>> {
-        const auto pixel = s.reference();
-        if (!pixel) return std::nullopt;
-        return std::pair{pixel->row, pixel->column};
-      })
+      .def_property_readonly("reference",
+                             [](const Stack& s) -> std::optional<std::pair<std::size_t, std::size_t>> {
+                               const auto pixel = s.reference();
+                               if (!pixel) return std::nullopt;
+                               return std::pair{pixel->row, pixel->column};
+                             })
       .def("baselines", &Stack::baselines);
 
   py::class_<InvertOptions>(m, "InvertOptions")
@@ -114,12 +117,14 @@ void register_invert(py::module_& m) {
       .def_readonly("seconds", &InvertProgress::seconds);
   py::class_<InvertReport>(m, "InvertReport", "What became of a run: pixels by status, times (read, compute and write overlap), bytes, files.")
       .def_readonly("plan", &InvertReport::plan)
-      .def_property_readonly("pixels_by_status", [](const InvertReport& r) {
-        static const char* names[] = {"ok", "rank_deficient", "no_data", "below_redundancy", "masked", "not_finite", "not_converged", "breakdown"};
-        py::dict counts;
-        for (std::size_t i = 0; i < r.pixels_by_status.size(); ++i) counts[names[i]] = r.pixels_by_status[i];
-        return counts;
-      })
+      .def_property_readonly("pixels_by_status",
+                             [](const InvertReport& r) {
+                               static const char* names[] = {"ok",     "rank_deficient", "no_data",       "below_redundancy",
+                                                             "masked", "not_finite",     "not_converged", "breakdown"};
+                               py::dict counts;
+                               for (std::size_t i = 0; i < r.pixels_by_status.size(); ++i) counts[names[i]] = r.pixels_by_status[i];
+                               return counts;
+                             })
       .def_readonly("pixels_inverted", &InvertReport::pixels_inverted)
       .def_readonly("water_pixels", &InvertReport::water_pixels)
       .def_readonly("incoherent_pixels", &InvertReport::incoherent_pixels)

@@ -35,11 +35,12 @@ void register_network(py::module_& m) {
       .def_property_readonly("dates", &Network::dates)
       .def_property_readonly("days", &Network::days)
       .def_property_readonly("reference", &Network::reference)
-      .def_property_readonly("pairs", [](const Network& n) {
-        std::vector<std::pair<std::size_t, std::size_t>> pairs;
-        for (const auto& p : n.pairs()) pairs.emplace_back(p.first, p.second);
-        return pairs;
-      })
+      .def_property_readonly("pairs",
+                             [](const Network& n) {
+                               std::vector<std::pair<std::size_t, std::size_t>> pairs;
+                               for (const auto& p : n.pairs()) pairs.emplace_back(p.first, p.second);
+                               return pairs;
+                             })
       .def_property_readonly("redundancy", &Network::redundancy)
       .def_property_readonly("components", &Network::components)
       .def_property_readonly("rank", &Network::rank)

@@ -14,9 +14,9 @@ template <class T>
 using Array = py::array_t<T, 0>;
 
 template <class T>
-void solve_arrays(const Network& network, const Array<T>& y, const std::optional<Array<T>>& weights, Array<T>& x, std::optional<Array<std::uint8_t>> status,
-                std::optional<Array<std::int32_t>> rank, std::optional<Array<std::int32_t>> valid, std::optional<Array<T>> residual_norm,
-                NullSpace null_space, int threads, std::size_t chunk_size) {
+void solve_arrays(const Network& network, const Array<T>& y, const std::optional<Array<T>>& weights, Array<T>& x,
+                  std::optional<Array<std::uint8_t>> status, std::optional<Array<std::int32_t>> rank, std::optional<Array<std::int32_t>> valid,
+                  std::optional<Array<T>> residual_norm, NullSpace null_space, int threads, std::size_t chunk_size) {
   const auto data = const_block(y, "y");
   const auto w = weights ? const_block(*weights, "weights") : ConstBlock<T>{};
   SolveOutput<T> out;

@@ -36,7 +36,7 @@ namespace tbb = oneapi::tbb;
 using files::RowReader;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t good_block_bytes = std::size_t(128) << 20;   // large enough for long reads, small enough to see progress
+constexpr std::size_t good_block_bytes = std::size_t(128) << 20;  // large enough for long reads, small enough to see progress
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -54,7 +54,8 @@ std::string size_text(std::size_t length, std::size_t width) { return "(" + std:
 std::string stamp(const std::string& path) {
   struct stat s {};
   if (::stat(path.c_str(), &s)) return path;
-  return fs::absolute(path).lexically_normal().string() + " " + std::to_string(s.st_size) + " " + std::to_string(s.st_mtim.tv_sec) + "." + std::to_string(s.st_mtim.tv_nsec);
+  return fs::absolute(path).lexically_normal().string() + " " + std::to_string(s.st_size) + " " + std::to_string(s.st_mtim.tv_sec) + "." +
+         std::to_string(s.st_mtim.tv_nsec);
 }
 
 const char* weight_name(WeightFunction function) {
@@ -71,9 +72,9 @@ const char* weight_name(WeightFunction function) {
 struct Job {
   InvertOptions options;
   Stack stack;
-  std::vector<RowReader> readers;             // phase first
-  int coherence = -1, mask = -1;              // indices into readers
-  std::string quality_path;                   // of avgSpatialCoh.h5, empty: none
+  std::vector<RowReader> readers;  // phase first
+  int coherence = -1, mask = -1;   // indices into readers
+  std::string quality_path;        // of avgSpatialCoh.h5, empty: none
   std::optional<Stack::Pixel> reference;
   int looks = 1;
   InvertPlan plan;
@@ -85,7 +86,9 @@ struct Job {
     if (!options.skip_reference) {
       reference = stack.reference();
       if (!reference)
-        throw FileError(stack.path() + ": attributes REF_Y, REF_X: expected the reference pixel, got none; choose one (MintPy's reference_point.py), or use --skip-reference (skip_reference=True) if the phase is referenced already");
+        throw FileError(stack.path() +
+                        ": attributes REF_Y, REF_X: expected the reference pixel, got none; choose one (MintPy's reference_point.py), or use "
+                        "--skip-reference (skip_reference=True) if the phase is referenced already");
     }
     if (options.weight_function == WeightFunction::variance || options.weight_function == WeightFunction::fisher) looks = stack.looks();
     stack.wavelength();
@@ -101,11 +104,14 @@ struct Job {
     const auto fail = [](const std::string& what) { throw InvalidArgument("invert: " + what); };
     std::string lower = options.dataset;
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-    if (lower.find("phase") == std::string::npos) fail("expected a dataset of unwrapped phase, got '" + options.dataset + "'; choose one of unwrapPhase*");
+    if (lower.find("phase") == std::string::npos)
+      fail("expected a dataset of unwrapped phase, got '" + options.dataset + "'; choose one of unwrapPhase*");
     static const std::set<std::string> masks{"", "connectComponent", "coherence", "offsetSNR"};
-    if (!masks.contains(options.mask_dataset)) fail("expected a mask dataset connectComponent, coherence or offsetSNR, got '" + options.mask_dataset + "'; choose one of these, or none");
+    if (!masks.contains(options.mask_dataset))
+      fail("expected a mask dataset connectComponent, coherence or offsetSNR, got '" + options.mask_dataset + "'; choose one of these, or none");
     if (!std::isfinite(options.mask_threshold)) fail("expected a finite mask threshold, got " + python_float(options.mask_threshold));
-    if (!(options.min_redundancy >= 0) || std::isinf(options.min_redundancy)) fail("expected a minimum redundancy of 0 or more, got " + python_float(options.min_redundancy));
+    if (!(options.min_redundancy >= 0) || std::isinf(options.min_redundancy))
+      fail("expected a minimum redundancy of 0 or more, got " + python_float(options.min_redundancy));
     if (!(options.ram > 0)) fail("expected a positive number of GB of memory, got " + python_float(options.ram));
     if (options.threads < 0) fail("expected 0 threads (all) or more, got " + std::to_string(options.threads));
   }
@@ -115,10 +121,12 @@ struct Job {
     inputs.erase("");
     for (const std::string& path : options.output) {
       const fs::path folder = fs::path(path).parent_path();
-      if (!folder.empty() && !fs::is_directory(folder)) throw FileError(path + ": expected an existing folder for the output, got " + folder.string() + "; make it first");
+      if (!folder.empty() && !fs::is_directory(folder))
+        throw FileError(path + ": expected an existing folder for the output, got " + folder.string() + "; make it first");
       std::error_code ignored;
       for (const std::string& input : inputs)
-        if (fs::equivalent(path, input, ignored)) throw InvalidArgument(path + ": expected an output that is not an input of the run; name another file");
+        if (fs::equivalent(path, input, ignored))
+          throw InvalidArgument(path + ": expected an output that is not an input of the run; name another file");
     }
   }
 
@@ -128,15 +136,17 @@ struct Job {
       std::string cubes;
       for (const std::string& other : names)
         if (stack.file().info(other).shape.size() == 3) cubes += (cubes.empty() ? "" : ", ") + other;
-      throw FileError(stack.path() + ": " + name + ": expected a dataset " + need + ", got none among " + cubes + "; " +
-                      (name == "coherence" && options.mask_dataset != name ? "add it, or choose the weight function 'no' (-w no)" : "name one of these"));
+      throw FileError(
+          stack.path() + ": " + name + ": expected a dataset " + need + ", got none among " + cubes + "; " +
+          (name == "coherence" && options.mask_dataset != name ? "add it, or choose the weight function 'no' (-w no)" : "name one of these"));
     }
     const auto shape = stack.file().info(name).shape;
     const std::vector<std::size_t> expected{stack.all_pairs().size(), stack.length(), stack.width()};
     if (shape != expected) {
       std::string got;
       for (std::size_t n : shape) got += (got.empty() ? "" : ", ") + std::to_string(n);
-      throw ShapeError(stack.path() + ": " + name + ": expected shape (" + std::to_string(expected[0]) + ", " + std::to_string(expected[1]) + ", " + std::to_string(expected[2]) + "), got (" + got + "); write the stack again");
+      throw ShapeError(stack.path() + ": " + name + ": expected shape (" + std::to_string(expected[0]) + ", " + std::to_string(expected[1]) + ", " +
+                       std::to_string(expected[2]) + "), got (" + got + "); write the stack again");
     }
     readers.emplace_back(stack.file(), name, stack.kept());
     return static_cast<int>(readers.size()) - 1;
@@ -144,8 +154,10 @@ struct Job {
 
   void open_datasets() {
     reader(options.dataset, "of phase");
-    if (options.weight_function != WeightFunction::none) coherence = reader("coherence", "for the weights '" + std::string(weight_name(options.weight_function)) + "'");
-    if (!options.mask_dataset.empty()) mask = options.mask_dataset == "coherence" && coherence >= 0 ? coherence : reader(options.mask_dataset, "as the mask that was asked for");
+    if (options.weight_function != WeightFunction::none)
+      coherence = reader("coherence", "for the weights '" + std::string(weight_name(options.weight_function)) + "'");
+    if (!options.mask_dataset.empty())
+      mask = options.mask_dataset == "coherence" && coherence >= 0 ? coherence : reader(options.mask_dataset, "as the mask that was asked for");
   }
 
   void make_plan() {
@@ -169,16 +181,19 @@ struct Job {
     std::size_t flight = 3, rows = 0;
     for (; flight > 0; --flight) {
       rows = ram <= double(fixed) ? 0 : static_cast<std::size_t>((ram - double(fixed)) / double(flight) / double(row_bytes));
-      if (rows >= std::min(align, plan.length)) break;   // overlap, but not at the price of decoding every chunk twice
+      if (rows >= std::min(align, plan.length)) break;  // overlap, but not at the price of decoding every chunk twice
     }
     if (rows == 0)
-      throw InvalidArgument("invert: expected memory for at least one row of the scene (" + python_float(std::ceil(double(fixed + row_bytes) / double(1 << 30) * 1000) / 1000) + " GB), got " + python_float(options.ram) + " GB; raise --ram");
+      throw InvalidArgument("invert: expected memory for at least one row of the scene (" +
+                            python_float(std::ceil(double(fixed + row_bytes) / double(1 << 30) * 1000) / 1000) + " GB), got " +
+                            python_float(options.ram) + " GB; raise --ram");
     flight = std::max<std::size_t>(flight, 1);
-    const std::size_t wanted = options.chunk_size ? std::max<std::size_t>(1, options.chunk_size / plan.width) : std::max(align, good_block_bytes / row_bytes);
+    const std::size_t wanted =
+        options.chunk_size ? std::max<std::size_t>(1, options.chunk_size / plan.width) : std::max(align, good_block_bytes / row_bytes);
     rows = std::min({rows, wanted, plan.length});
     if (rows > align) {
       rows -= rows % align;
-      const std::size_t even = ((plan.length - 1) / ((plan.length - 1) / rows + 1) + align) / align * align;   // blocks of like size
+      const std::size_t even = ((plan.length - 1) / ((plan.length - 1) / rows + 1) + align) / align * align;  // blocks of like size
       rows = std::min(rows, even);
     }
     plan.rows_per_block = rows;
@@ -198,16 +213,18 @@ struct Job {
     const EdgeFlow flow(network, NullSpace::minimum_norm_velocity);
     const double rate[] = {1.2e9, 8e9, 1.8e10, 2.4e10};
     const double compute = double(plan.pixels) * (30.0 * double(plan.pairs) + 5.0 * double(flow.pair_updates())) / rate[int(lanes::active_level())];
-    const double work = (compute + decoded / 7e8 + double(plan.bytes_to_read) / 2e9 + double(plan.bytes_to_write) / 2e9) / std::min(plan.threads, machine);
+    const double work =
+        (compute + decoded / 7e8 + double(plan.bytes_to_read) / 2e9 + double(plan.bytes_to_write) / 2e9) / std::min(plan.threads, machine);
     plan.predicted_seconds = 0.05 + std::max(work, double(plan.bytes_to_read) / 3e9 + double(plan.bytes_to_write) / 1e9);
   }
 
   // Everything that results depend on, so that a journal is continued only by the same run.
   std::string identity() const {
     std::ostringstream text;
-    text << "lopsar " << plan.version << " " << plan.isa << "\nstack " << stamp(stack.path()) << "\ndataset " << options.dataset << "\nweight " << weight_name(options.weight_function)
-         << "\nnorm " << options.minimum_norm_velocity << "\nmask " << options.mask_dataset << " " << python_float(options.mask_threshold) << "\nredundancy " << python_float(options.min_redundancy)
-         << "\nwater " << (options.water_mask.empty() ? "" : stamp(options.water_mask)) << "\nquality " << (quality_path.empty() ? "" : stamp(quality_path))
+    text << "lopsar " << plan.version << " " << plan.isa << "\nstack " << stamp(stack.path()) << "\ndataset " << options.dataset << "\nweight "
+         << weight_name(options.weight_function) << "\nnorm " << options.minimum_norm_velocity << "\nmask " << options.mask_dataset << " "
+         << python_float(options.mask_threshold) << "\nredundancy " << python_float(options.min_redundancy) << "\nwater "
+         << (options.water_mask.empty() ? "" : stamp(options.water_mask)) << "\nquality " << (quality_path.empty() ? "" : stamp(quality_path))
          << "\nskip reference " << options.skip_reference << "\nrows " << plan.rows_per_block;
     return text.str();
   }
@@ -218,17 +235,17 @@ struct Job {
     auto attributes = stack.attributes();
     std::string first = stack.all_pairs().front().first, last = first;
     for (const auto& [a, b] : stack.all_pairs()) first = std::min({first, a, b}), last = std::max({last, a, b});
-    const auto common = std::map<std::string, std::string>{
-        {"START_DATE", first},
-        {"END_DATE", last},
-        {"REF_DATE", network.dates().front()},
-        {"mintpy.networkInversion.obsDatasetName", options.dataset},
-        {"mintpy.networkInversion.numIfgram", std::to_string(plan.pairs)},
-        {"mintpy.networkInversion.weightFunc", weight_name(options.weight_function)},
-        {"mintpy.networkInversion.maskDataset", options.mask_dataset.empty() ? "None" : options.mask_dataset},
-        {"mintpy.networkInversion.maskThreshold", python_float(options.mask_threshold)},
-        {"mintpy.networkInversion.minRedundancy", python_float(options.min_redundancy)},
-        {"mintpy.networkInversion.minNormVelocity", options.minimum_norm_velocity ? "True" : "False"}};
+    const auto common =
+        std::map<std::string, std::string>{{"START_DATE", first},
+                                           {"END_DATE", last},
+                                           {"REF_DATE", network.dates().front()},
+                                           {"mintpy.networkInversion.obsDatasetName", options.dataset},
+                                           {"mintpy.networkInversion.numIfgram", std::to_string(plan.pairs)},
+                                           {"mintpy.networkInversion.weightFunc", weight_name(options.weight_function)},
+                                           {"mintpy.networkInversion.maskDataset", options.mask_dataset.empty() ? "None" : options.mask_dataset},
+                                           {"mintpy.networkInversion.maskThreshold", python_float(options.mask_threshold)},
+                                           {"mintpy.networkInversion.minRedundancy", python_float(options.min_redundancy)},
+                                           {"mintpy.networkInversion.minNormVelocity", options.minimum_norm_velocity ? "True" : "False"}};
     for (const auto& [key, value] : common) attributes[key] = value;
     for (const auto& [key, value] : options.attributes) attributes[key] = value;
     const auto with = [&](const char* type, const char* unit) {
@@ -239,15 +256,23 @@ struct Job {
     const std::size_t d = plan.dates, l = plan.length, w = plan.width;
     const auto baselines = stack.baselines();
     std::vector<files::Product> result(3);
-    result[0] = {options.output[0], with("timeseries", "m"),
+    result[0] = {options.output[0],
+                 with("timeseries", "m"),
                  {{"date", ElementType::string, {d}, {}, network.dates(), {}},
                   {"bperp", ElementType::float32, {d}, {baselines.date.begin(), baselines.date.end()}, {}, {}},
                   {"timeseries", ElementType::float32, {d, l, w}, {}, {}, {}}}};
     result[1] = {options.output[1], with("temporalCoherence", "1"), {{"temporalCoherence", ElementType::float32, {l, w}, {}, {}, {}}}};
-    result[2] = {options.output[2], with("mask", "1"),
-                 {{"mask", ElementType::float32, {l, w}, {}, {}, {{"DESCRIPTION", "number of interferograms used"}}},
-                  {"status", ElementType::uint8, {l, w}, {}, {},
-                   {{"DESCRIPTION", "0 ok, 1 rank_deficient (minimum norm), 2 no_data, 3 below_redundancy, 4 masked, 5 not_finite, 6 not_converged, 7 breakdown"}}}}};
+    result[2] = {
+        options.output[2],
+        with("mask", "1"),
+        {{"mask", ElementType::float32, {l, w}, {}, {}, {{"DESCRIPTION", "number of interferograms used"}}},
+         {"status",
+          ElementType::uint8,
+          {l, w},
+          {},
+          {},
+          {{"DESCRIPTION",
+            "0 ok, 1 rank_deficient (minimum norm), 2 no_data, 3 below_redundancy, 4 masked, 5 not_finite, 6 not_converged, 7 breakdown"}}}}};
     result[1].attributes.erase("REF_DATE");
     result[2].attributes.erase("REF_DATE");
     result[2].attributes.erase("NO_DATA_VALUE");
@@ -285,7 +310,8 @@ std::vector<std::uint8_t> pixel_mask(const Job& job, InvertReport& report) {
     const std::string name = image_name(file, {"waterMask", "mask"});
     const RowReader reader(file, name, {0});
     if (reader.length() != length || reader.width() != width)
-      throw ShapeError(file.path() + ": " + name + ": expected the size of the stack " + size_text(length, width) + ", got " + size_text(reader.length(), reader.width()) + "; give a water mask of the same scene");
+      throw ShapeError(file.path() + ": " + name + ": expected the size of the stack " + size_text(length, width) + ", got " +
+                       size_text(reader.length(), reader.width()) + "; give a water mask of the same scene");
     keep.assign(length * width, 1);
     each_row(reader, [&](std::size_t row, const float* values) {
       for (std::size_t x = 0; x < width; ++x)
@@ -296,7 +322,8 @@ std::vector<std::uint8_t> pixel_mask(const Job& job, InvertReport& report) {
     const auto file = files::Hdf5File::open(job.quality_path);
     const RowReader reader(file, image_name(file, {"coherence", "avgSpatialCoh"}), {0});
     if (reader.length() != length || reader.width() != width) {
-      report.warnings.push_back(job.quality_path + ": not used, because its size " + size_text(reader.length(), reader.width()) + " is not that of the stack");
+      report.warnings.push_back(job.quality_path + ": not used, because its size " + size_text(reader.length(), reader.width()) +
+                                " is not that of the stack");
       return keep;
     }
     if (keep.empty()) keep.assign(length * width, 1);
@@ -304,7 +331,8 @@ std::vector<std::uint8_t> pixel_mask(const Job& job, InvertReport& report) {
       for (std::size_t x = 0; x < width; ++x)
         if (values[x] == 0 && keep[row * width + x]) keep[row * width + x] = 0, ++report.incoherent_pixels;
     });
-    report.warnings.push_back(job.quality_path + ": left out " + count_of(report.incoherent_pixels, length * width) + " pixels, where it is 0 (as MintPy does; remove the file to keep them)");
+    report.warnings.push_back(job.quality_path + ": left out " + count_of(report.incoherent_pixels, length * width) +
+                              " pixels, where it is 0 (as MintPy does; remove the file to keep them)");
   }
   return keep;
 }
@@ -322,20 +350,27 @@ std::vector<double> reference_phase(const Job& job, InvertReport& report) {
     if (!std::isfinite(phase.back())) ++missing;
     else if (phase.back() == 0) ++zero;
   }
-  const std::string where = job.stack.path() + ": " + job.options.dataset + ": the reference pixel (REF_Y, REF_X) = (" + std::to_string(row) + ", " + std::to_string(column) + ")";
+  const std::string where = job.stack.path() + ": " + job.options.dataset + ": the reference pixel (REF_Y, REF_X) = (" + std::to_string(row) + ", " +
+                            std::to_string(column) + ")";
   if (missing + zero == k)
-    throw FileError(where + ": reference pixel without data: expected phase in at least one of " + std::to_string(k) + " pairs, got only " + (missing ? zero ? "NaN and 0" : "NaN" : "0") +
-                    "; choose a pixel with data (MintPy's reference_point.py), or use --skip-reference (skip_reference=True) if the phase is referenced already");
-  if (missing) report.warnings.push_back(where + " is NaN in " + count_of(missing, k) + " pairs: these are lost for the whole scene; choose a reference pixel with data in all pairs");
-  if (zero) report.warnings.push_back(where + " is 0 (no data) in " + count_of(zero, k) + " pairs: their phase is not referenced (as in MintPy); choose a reference pixel with data in all pairs");
+    throw FileError(
+        where + ": reference pixel without data: expected phase in at least one of " + std::to_string(k) + " pairs, got only " +
+        (missing ? zero ? "NaN and 0" : "NaN" : "0") +
+        "; choose a pixel with data (MintPy's reference_point.py), or use --skip-reference (skip_reference=True) if the phase is referenced already");
+  if (missing)
+    report.warnings.push_back(where + " is NaN in " + count_of(missing, k) +
+                              " pairs: these are lost for the whole scene; choose a reference pixel with data in all pairs");
+  if (zero)
+    report.warnings.push_back(where + " is 0 (no data) in " + count_of(zero, k) +
+                              " pairs: their phase is not referenced (as in MintPy); choose a reference pixel with data in all pairs");
   return phase;
 }
 
 struct Free {
-  void operator()(float* p) const { ::operator delete(p, std::align_val_t{64}); }
+  void operator()(float* p) const { ::operator delete (p, std::align_val_t{64}); }
 };
 using Floats = std::unique_ptr<float, Free>;
-Floats allocate(std::size_t n) { return Floats(static_cast<float*>(::operator new(n * sizeof(float), std::align_val_t{64}))); }
+Floats allocate(std::size_t n) { return Floats(static_cast<float*>(::operator new (n * sizeof(float), std::align_val_t{64}))); }
 
 // A block on its way. Memory is kept from block to block: a fresh page costs more than the arithmetic on it.
 struct Work {
@@ -395,22 +430,21 @@ class Run {
       for (std::size_t i = 0; i < flight; ++i) pool_.emplace_back(job_.plan, job_.readers.size());
       constexpr auto mode = tbb::filter_mode::serial_in_order;
       // Stages take blocks in order, so the one that held a buffer `flight` blocks ago has left it.
-      tbb::parallel_pipeline(flight, tbb::make_filter<void, Work*>(mode, [&](tbb::flow_control& flow) -> Work* {
-                                       while (next_ < job_.plan.blocks && done_[next_]) ++next_;
-                                       if (stop || next_ == job_.plan.blocks) {
-                                         flow.stop();
-                                         return nullptr;
-                                       }
-                                       Work& work = pool_[taken_++ % flight];
-                                       timed(report_.read_seconds, [&] { read(work, next_++); });
-                                       return &work;
-                                     }) &
-                                         tbb::make_filter<Work*, Work*>(mode, [&](Work* work) {
-                                           // Isolated, so that this thread does not read another block while it waits for its last tiles.
-                                           timed(report_.compute_seconds, [&] { tbb::this_task_arena::isolate([&] { compute(*work); }); });
-                                           return work;
-                                         }) &
-                                         tbb::make_filter<Work*, void>(mode, [&](Work* work) { timed(report_.write_seconds, [&] { write(*work); }); }));
+      tbb::parallel_pipeline(flight,
+                             tbb::make_filter<void, Work*>(mode, [&](tbb::flow_control& flow) -> Work* {
+                               while (next_ < job_.plan.blocks && done_[next_]) ++next_;
+                               if (stop || next_ == job_.plan.blocks) {
+                                 flow.stop();
+                                 return nullptr;
+                               }
+                               Work& work = pool_[taken_++ % flight];
+                               timed(report_.read_seconds, [&] { read(work, next_++); });
+                               return &work;
+                             }) & tbb::make_filter<Work*, Work*>(mode, [&](Work* work) {
+                               // Isolated, so that this thread does not read another block while it waits for its last tiles.
+                               timed(report_.compute_seconds, [&] { tbb::this_task_arena::isolate([&] { compute(*work); }); });
+                               return work;
+                             }) & tbb::make_filter<Work*, void>(mode, [&](Work* work) { timed(report_.write_seconds, [&] { write(*work); }); }));
     });
   }
 
@@ -443,8 +477,10 @@ class Run {
     out.num_ifgram = work.number.get();
     out.num_ifgram_type = TimeSeriesOutput<float>::Number::float32;
     out.status = work.status.data();
-    const ConstBlock<float> coherence = job_.coherence < 0 ? ConstBlock<float>{} : ConstBlock<float>{work.input[static_cast<std::size_t>(job_.coherence)].get(), k, n};
-    invert_time_series<float>(job_.stack.network(), {phase, k, n}, coherence, keep_.empty() ? nullptr : keep_.data() + work.row0 * job_.plan.width, out, rules_);
+    const ConstBlock<float> coherence =
+        job_.coherence < 0 ? ConstBlock<float>{} : ConstBlock<float>{work.input[static_cast<std::size_t>(job_.coherence)].get(), k, n};
+    invert_time_series<float>(job_.stack.network(), {phase, k, n}, coherence, keep_.empty() ? nullptr : keep_.data() + work.row0 * job_.plan.width,
+                              out, rules_);
     if (job_.reference && job_.reference->row >= work.row0 && job_.reference->row < work.row1) {
       const std::size_t p = (job_.reference->row - work.row0) * job_.plan.width + job_.reference->column;
       for (std::size_t d = 0; d < job_.plan.dates; ++d) work.series.get()[d * n + p] = 0;
@@ -506,7 +542,8 @@ class Run {
   add(count(Status::below_redundancy), "with a date below the minimum redundancy of " + python_float(job.options.min_redundancy));
   add(report.water_pixels, "in the water mask");
   add(report.incoherent_pixels, "zero in " + job.quality_path);
-  throw InvalidArgument(job.stack.path() + ": " + job.options.dataset + ": expected pixels to invert, got none among " + std::to_string(job.plan.pixels) + " (" + why +
+  throw InvalidArgument(job.stack.path() + ": " + job.options.dataset + ": expected pixels to invert, got none among " +
+                        std::to_string(job.plan.pixels) + " (" + why +
                         "); check the phase and its reference pixel, or loosen masks and --min-redundancy");
 }
 
@@ -525,12 +562,14 @@ InvertReport invert(const InvertOptions& options, const std::function<bool(const
   auto keep = pixel_mask(job, report);
   const auto reference = reference_phase(job, report);
   if (job.plan.components > 1)
-    report.warnings.push_back(job.stack.path() + ": the network falls into " + std::to_string(job.plan.components) + " parts: motion between them is a minimum norm, not data");
+    report.warnings.push_back(job.stack.path() + ": the network falls into " + std::to_string(job.plan.components) +
+                              " parts: motion between them is a minimum norm, not data");
 
   auto products = files::ProductSet::create_or_resume(job.products(), job.identity(), job.plan.blocks);
   Run run(job, products, report, std::move(keep), reference);
   const auto progress = [&] {
-    return InvertProgress{run.counters.blocks, job.plan.blocks, run.counters.pixels, job.plan.pixels, run.counters.read, run.counters.written, seconds_since(start)};
+    return InvertProgress{run.counters.blocks, job.plan.blocks,      run.counters.pixels, job.plan.pixels,
+                          run.counters.read,   run.counters.written, seconds_since(start)};
   };
   try {
     if (!products.complete()) {

@@ -58,11 +58,14 @@ struct Stack::Impl {
   }
 
   void read_pairs() {
-    if (!has("date")) throw FileError(file.path() + ": date: expected a dataset of dates (m, 2) as in MintPy's ifgramStack.h5, got none; give a stack of interferograms");
+    if (!has("date"))
+      throw FileError(file.path() +
+                      ": date: expected a dataset of dates (m, 2) as in MintPy's ifgramStack.h5, got none; give a stack of interferograms");
     const auto info = file.info("date");
     if (info.type != files::ElementType::string || info.shape.size() != 2 || info.shape[1] != 2)
       throw ShapeError(file.path() + ": date: expected strings of shape (m, 2), first and second date of each pair, got " +
-                       (info.type == files::ElementType::string ? "" : "no strings but ") + shape_text(info.shape) + "; give a stack of interferograms, not a time series");
+                       (info.type == files::ElementType::string ? "" : "no strings but ") + shape_text(info.shape) +
+                       "; give a stack of interferograms, not a time series");
     if (info.shape[0] == 0) throw ShapeError(file.path() + ": date: expected at least one pair, got none; give a stack with interferograms");
     const auto dates = file.read_strings("date");
     for (std::size_t k = 0; k < info.shape[0]; ++k) {
@@ -76,7 +79,8 @@ struct Stack::Impl {
       };
       all_pairs.emplace_back(clean(dates[2 * k]), clean(dates[2 * k + 1]));
       if (all_pairs.back().first == all_pairs.back().second)
-        throw InvalidArgument(file.path() + ": date, pair " + std::to_string(k) + ": expected two different dates, got " + all_pairs.back().first + " twice; remove the pair");
+        throw InvalidArgument(file.path() + ": date, pair " + std::to_string(k) + ": expected two different dates, got " + all_pairs.back().first +
+                              " twice; remove the pair");
     }
   }
 
@@ -87,16 +91,20 @@ struct Stack::Impl {
       const auto info = file.info(name);
       if (info.shape.size() != 3 || info.shape[0] != all_pairs.size() || (!source.empty() && (info.shape[1] != length || info.shape[2] != width)))
         throw ShapeError(file.path() + ": " + name + ": expected shape (" + std::to_string(all_pairs.size()) + ", " +
-                         (source.empty() ? "length, width" : std::to_string(length) + ", " + std::to_string(width)) + "), one image per pair of `date`" +
-                         (source.empty() ? "" : " and the size of " + source) + ", got " + shape_text(info.shape) + "; write the stack again");
+                         (source.empty() ? "length, width" : std::to_string(length) + ", " + std::to_string(width)) +
+                         "), one image per pair of `date`" + (source.empty() ? "" : " and the size of " + source) + ", got " +
+                         shape_text(info.shape) + "; write the stack again");
       if (source.empty()) source = name, length = info.shape[1], width = info.shape[2];
     }
-    if (source.empty()) throw FileError(file.path() + ": unwrapPhase: expected a dataset (m, l, w), got none; give a stack of unwrapped interferograms");
-    if (length == 0 || width == 0) throw ShapeError(file.path() + ": " + source + ": expected at least one pixel, got an empty image; write the stack again");
+    if (source.empty())
+      throw FileError(file.path() + ": unwrapPhase: expected a dataset (m, l, w), got none; give a stack of unwrapped interferograms");
+    if (length == 0 || width == 0)
+      throw ShapeError(file.path() + ": " + source + ": expected at least one pixel, got an empty image; write the stack again");
     for (const auto& [key, size] : {std::pair{"LENGTH", length}, std::pair{"WIDTH", width}}) {
       const auto found = attributes.find(key);
       if (found != attributes.end() && number_of(key, found->second, "a number of pixels") != double(size))
-        throw ShapeError(file.path() + ": attribute " + key + ": expected " + std::to_string(size) + ", the size of " + source + ", got " + found->second + "; correct the attribute or write the stack again");
+        throw ShapeError(file.path() + ": attribute " + key + ": expected " + std::to_string(size) + ", the size of " + source + ", got " +
+                         found->second + "; correct the attribute or write the stack again");
     }
   }
 
@@ -106,7 +114,8 @@ struct Stack::Impl {
     if (has("dropIfgram")) {
       const auto info = file.info("dropIfgram");
       if (info.shape != std::vector<std::size_t>{m})
-        throw ShapeError(file.path() + ": dropIfgram: expected shape (" + std::to_string(m) + ",), one flag per pair, got " + shape_text(info.shape) + "; write the stack again");
+        throw ShapeError(file.path() + ": dropIfgram: expected shape (" + std::to_string(m) + ",), one flag per pair, got " + shape_text(info.shape) +
+                         "; write the stack again");
       std::vector<std::int32_t> flags(m);
       const std::size_t zero = 0;
       file.read("dropIfgram", {&zero, 1}, {&m, 1}, files::ElementType::int32, flags.data());
@@ -116,7 +125,8 @@ struct Stack::Impl {
     for (std::size_t k = 0; k < m; ++k)
       if (keep[k]) kept.push_back(k), pairs.push_back(all_pairs[k]);
     if (kept.empty())
-      throw InvalidArgument(file.path() + ": dropIfgram: expected at least one pair to keep (true = keep), got all " + std::to_string(m) + " dropped; reset it, for example with MintPy's modify_network.py --reset");
+      throw InvalidArgument(file.path() + ": dropIfgram: expected at least one pair to keep (true = keep), got all " + std::to_string(m) +
+                            " dropped; reset it, for example with MintPy's modify_network.py --reset");
     network.emplace(pairs);
   }
 };
@@ -141,8 +151,11 @@ const std::string& Stack::attribute(const std::string& key, const std::string& w
 }
 
 double Stack::wavelength() const {
-  const double value = impl_->number_of("WAVELENGTH", attribute("WAVELENGTH", "the wavelength in meters that turns phase into displacement"), "a wavelength in meters");
-  if (value <= 0) throw FileError(path() + ": attribute WAVELENGTH: expected a positive number of meters, got " + attributes().at("WAVELENGTH") + "; correct the attribute");
+  const double value = impl_->number_of("WAVELENGTH", attribute("WAVELENGTH", "the wavelength in meters that turns phase into displacement"),
+                                        "a wavelength in meters");
+  if (value <= 0)
+    throw FileError(path() + ": attribute WAVELENGTH: expected a positive number of meters, got " + attributes().at("WAVELENGTH") +
+                    "; correct the attribute");
   return value;
 }
 
@@ -154,7 +167,9 @@ int Stack::looks() const {
   if (attributes().contains("NCORRLOOKS")) looks = value("NCORRLOOKS");
   else if (attributes().contains("ALOOKS") && attributes().contains("RLOOKS")) looks = value("ALOOKS") * value("RLOOKS") / 1.94;
   else
-    throw FileError(path() + ": attributes NCORRLOOKS, or ALOOKS and RLOOKS: expected the number of looks, which the weights need, got none; add them to the file, or choose -w coh or -w no (weight_func)");
+    throw FileError(path() +
+                    ": attributes NCORRLOOKS, or ALOOKS and RLOOKS: expected the number of looks, which the weights need, got none; add them to the "
+                    "file, or choose -w coh or -w no (weight_func)");
   return std::max(1, static_cast<int>(std::min(std::nearbyint(looks), 1e9)));
 }
 
@@ -163,17 +178,20 @@ std::optional<Stack::Pixel> Stack::reference() const {
   if (y == attributes().end() || x == attributes().end() || y->second == "None" || x->second == "None") return std::nullopt;
   const double row = impl_->number_of("REF_Y", y->second, "a row"), column = impl_->number_of("REF_X", x->second, "a column");
   if (row != std::floor(row) || column != std::floor(column) || row < 0 || column < 0 || row >= double(length()) || column >= double(width()))
-    throw FileError(path() + ": attributes REF_Y, REF_X: expected a pixel within (" + std::to_string(length()) + ", " + std::to_string(width()) + "), got (" + y->second + ", " + x->second +
-                    "); choose another reference pixel, for example with MintPy's reference_point.py");
+    throw FileError(path() + ": attributes REF_Y, REF_X: expected a pixel within (" + std::to_string(length()) + ", " + std::to_string(width()) +
+                    "), got (" + y->second + ", " + x->second + "); choose another reference pixel, for example with MintPy's reference_point.py");
   return Pixel{static_cast<std::size_t>(row), static_cast<std::size_t>(column)};
 }
 
 Stack::Baselines Stack::baselines() const {
   const std::size_t m = all_pairs().size(), zero = 0;
-  if (!impl_->has("bperp")) throw FileError(path() + ": bperp: expected a dataset (m,) of perpendicular baselines in meters, got none; write the stack again with it (zeros if unknown)");
+  if (!impl_->has("bperp"))
+    throw FileError(
+        path() + ": bperp: expected a dataset (m,) of perpendicular baselines in meters, got none; write the stack again with it (zeros if unknown)");
   const auto info = file().info("bperp");
   if (info.shape != std::vector<std::size_t>{m})
-    throw ShapeError(path() + ": bperp: expected shape (" + std::to_string(m) + ",), one baseline per pair, got " + shape_text(info.shape) + "; write the stack again");
+    throw ShapeError(path() + ": bperp: expected shape (" + std::to_string(m) + ",), one baseline per pair, got " + shape_text(info.shape) +
+                     "; write the stack again");
   Baselines result;
   result.pair.resize(m);
   file().read("bperp", {&zero, 1}, {&m, 1}, files::ElementType::float64, result.pair.data());

@@ -31,20 +31,20 @@ class Stack {
   explicit Stack(const std::string& path);
 
   const std::string& path() const;
-  const std::map<std::string, std::string>& attributes() const;   // of the root, as text
+  const std::map<std::string, std::string>& attributes() const;  // of the root, as text
   // An attribute; FileError that says what it is needed for (`why`) if there is none.
   const std::string& attribute(const std::string& key, const std::string& why) const;
 
-  const std::vector<std::pair<std::string, std::string>>& all_pairs() const;   // (m) first and second date, dropped pairs too
-  const std::vector<bool>& keep() const;                                       // (m)
-  const std::vector<std::size_t>& kept() const;                                // (K) indices of the kept pairs
-  const Network& network() const;                                              // of the kept pairs, relative to their first date
+  const std::vector<std::pair<std::string, std::string>>& all_pairs() const;  // (m) first and second date, dropped pairs too
+  const std::vector<bool>& keep() const;                                      // (m)
+  const std::vector<std::size_t>& kept() const;                               // (K) indices of the kept pairs
+  const Network& network() const;                                             // of the kept pairs, relative to their first date
   std::size_t length() const;
   std::size_t width() const;
-  const std::vector<std::string>& datasets() const;                            // names in the file
+  const std::vector<std::string>& datasets() const;  // names in the file
 
-  double wavelength() const;                  // m, WAVELENGTH; FileError if missing or no positive number
-  double phase_per_meter() const;             // -4 pi / wavelength, MintPy's sign: motion towards the satellite shortens the path
+  double wavelength() const;       // m, WAVELENGTH; FileError if missing or no positive number
+  double phase_per_meter() const;  // -4 pi / wavelength, MintPy's sign: motion towards the satellite shortens the path
   // Independent looks: NCORRLOOKS, or ALOOKS RLOOKS / 1.94, rounded half to even, at least 1. FileError if neither is there.
   int looks() const;
   // REF_Y, REF_X, if both are there; FileError for a pixel outside the scene or what is no number.

@@ -28,15 +28,22 @@ void invert_time_series(const Network& network, ConstBlock<T> phase, ConstBlock<
                         const TimeSeriesOutput<T>& output, const TimeSeriesOptions& options) {
   const std::size_t pairs = network.pairs().size(), dates = network.dates().size();
   const bool weighted = options.weight_function != WeightFunction::none;
-  if (phase.rows != pairs) throw ShapeError("invert: expected phase of shape (" + std::to_string(pairs) + ", pixels), one row per pair, got " + shape_text(phase.rows, phase.pixels));
-  if (weighted && !coherence.data) throw InvalidArgument("invert: expected coherence for a weighted inversion, got none; give it, or choose the weight function 'no'");
+  if (phase.rows != pairs)
+    throw ShapeError("invert: expected phase of shape (" + std::to_string(pairs) + ", pixels), one row per pair, got " +
+                     shape_text(phase.rows, phase.pixels));
+  if (weighted && !coherence.data)
+    throw InvalidArgument("invert: expected coherence for a weighted inversion, got none; give it, or choose the weight function 'no'");
   if (weighted && (coherence.rows != pairs || coherence.pixels != phase.pixels))
-    throw ShapeError("invert: expected coherence of the shape of phase " + shape_text(pairs, phase.pixels) + ", got " + shape_text(coherence.rows, coherence.pixels));
+    throw ShapeError("invert: expected coherence of the shape of phase " + shape_text(pairs, phase.pixels) + ", got " +
+                     shape_text(coherence.rows, coherence.pixels));
   if (output.series.rows != dates || output.series.pixels != phase.pixels)
-    throw ShapeError("invert: expected a time series of shape " + shape_text(dates, phase.pixels) + ", got " + shape_text(output.series.rows, output.series.pixels));
+    throw ShapeError("invert: expected a time series of shape " + shape_text(dates, phase.pixels) + ", got " +
+                     shape_text(output.series.rows, output.series.pixels));
   if (!options.reference_phase.empty() && options.reference_phase.size() != pairs)
-    throw ShapeError("invert: expected a reference phase for each of " + std::to_string(pairs) + " pairs, got " + std::to_string(options.reference_phase.size()));
-  if (options.null_space == NullSpace::none) throw InvalidArgument("invert: expected a minimum norm as null space, got none; use solve() to leave dates undetermined");
+    throw ShapeError("invert: expected a reference phase for each of " + std::to_string(pairs) + " pairs, got " +
+                     std::to_string(options.reference_phase.size()));
+  if (options.null_space == NullSpace::none)
+    throw InvalidArgument("invert: expected a minimum norm as null space, got none; use solve() to leave dates undetermined");
 
   const std::size_t exempt = exempt_date(network);
   const EdgeFlow edge_flow(network, options.null_space, exempt);
@@ -52,9 +59,16 @@ void invert_time_series(const Network& network, ConstBlock<T> phase, ConstBlock<
     const auto variance = variance_table(options.looks);
     std::transform(variance.begin() + kernels::first_table_bin, variance.end(), table.begin(), [](double v) { return static_cast<T>(1 / v); });
   }
-  if (options.weight_function == WeightFunction::fisher) coherence_to_weight({}, options.weight_function, options.looks);   // checks looks
+  if (options.weight_function == WeightFunction::fisher) coherence_to_weight({}, options.weight_function, options.looks);  // checks looks
 
-  const cpu::PhaseStack<T> stack{phase, coherence, sign.data(), offset.data(), table.data(), static_cast<T>(2 * options.looks), options.weight_function, options.zero_is_missing};
+  const cpu::PhaseStack<T> stack{phase,
+                                 coherence,
+                                 sign.data(),
+                                 offset.data(),
+                                 table.data(),
+                                 static_cast<T>(2 * options.looks),
+                                 options.weight_function,
+                                 options.zero_is_missing};
   std::vector<int> date_row;
   for (std::size_t d = 0; d < dates; ++d) date_row.push_back(static_cast<int>(d));
   cpu::EdgeFlowTask<T> task;
@@ -77,7 +91,9 @@ void invert_time_series(const Network& network, ConstBlock<T> phase, ConstBlock<
   cpu::run(task);
 }
 
-template void invert_time_series<float>(const Network&, ConstBlock<float>, ConstBlock<float>, const std::uint8_t*, const TimeSeriesOutput<float>&, const TimeSeriesOptions&);
-template void invert_time_series<double>(const Network&, ConstBlock<double>, ConstBlock<double>, const std::uint8_t*, const TimeSeriesOutput<double>&, const TimeSeriesOptions&);
+template void invert_time_series<float>(const Network&, ConstBlock<float>, ConstBlock<float>, const std::uint8_t*, const TimeSeriesOutput<float>&,
+                                        const TimeSeriesOptions&);
+template void invert_time_series<double>(const Network&, ConstBlock<double>, ConstBlock<double>, const std::uint8_t*, const TimeSeriesOutput<double>&,
+                                         const TimeSeriesOptions&);
 
 }  // namespace lopsar

@@ -20,7 +20,7 @@ double probability(double phi, double g, int looks) {
   const double L = looks, b = g * std::cos(phi), q = 1 - b * b;
   const double front = std::exp(std::lgamma(2 * L - 1) - 2 * std::lgamma(L) - 2 * (L - 1) * std::numbers::ln2);
   const double first = front * ((2 * L - 1) * b / std::pow(q, L + 0.5) * (std::numbers::pi / 2 + std::asin(b)) + 1 / std::pow(q, L));
-  double sum = 0, ratio = 1, power = q * q;   // ratio of gammas and power of q by recurrence in r
+  double sum = 0, ratio = 1, power = q * q;  // ratio of gammas and power of q by recurrence in r
   for (int r = 0; r <= looks - 2; ++r) {
     sum += ratio * (1 + (2 * r + 1) * b * b) / power;
     ratio *= (L - 1.5 - r) / (L - 2 - r);
@@ -46,8 +46,7 @@ WeightFunction weight_function(std::string_view name) {
 
 double phase_variance(double coherence, int looks) {
   check_looks(looks);
-  if (!(coherence >= 0 && coherence < 1))
-    throw InvalidArgument("phase variance: expected a coherence in [0, 1), got " + std::to_string(coherence));
+  if (!(coherence >= 0 && coherence < 1)) throw InvalidArgument("phase variance: expected a coherence in [0, 1), got " + std::to_string(coherence));
   constexpr int samples = 200;
   double variance = 0;
   for (int p = 0; p < samples; ++p) {
@@ -81,7 +80,7 @@ std::vector<double> coherence_to_weight(const std::vector<double>& coherence, We
   const auto table = function == WeightFunction::variance ? variance_table(looks) : std::vector<double>{};
   std::vector<double> weight;
   for (double g : coherence) {
-    g = g > least_coherence ? g : least_coherence;   // NaN too
+    g = g > least_coherence ? g : least_coherence;  // NaN too
     switch (function) {
       case WeightFunction::variance:
         weight.push_back(1 / table[static_cast<std::size_t>((std::clamp(g, first_bin, last_bin) - first_bin) / bin_width)]);

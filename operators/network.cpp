@@ -29,8 +29,8 @@ Network::Network(const std::vector<std::pair<std::string, std::string>>& pairs, 
   if (!reference.empty()) {
     const std::string wanted = normalized_date(reference);
     if (!dates.contains(wanted))
-      throw InvalidArgument("network: expected a reference among the " + std::to_string(dates_.size()) + " dates " + dates_.front() +
-                            " .. " + dates_.back() + ", got " + wanted + "; choose a date of the network");
+      throw InvalidArgument("network: expected a reference among the " + std::to_string(dates_.size()) + " dates " + dates_.front() + " .. " +
+                            dates_.back() + ", got " + wanted + "; choose a date of the network");
     reference_ = index(wanted);
   }
   std::vector<std::vector<int>> incident(dates_.size() - 1);
@@ -84,12 +84,12 @@ std::size_t Network::component_count() const {
   return *std::max_element(label.begin(), label.end()) + 1;
 }
 
-#define LOPSAR_NETWORK(T)                                                                                      \
-  void Network::forward(ConstBlock<T> x, Block<T> y, int threads) const {                                      \
-    cpu::network_forward<T>({pairs_.size(), first_column_.data(), second_column_.data()}, x, y, threads);      \
-  }                                                                                                            \
-  void Network::adjoint(ConstBlock<T> y, Block<T> x, int threads) const {                                      \
-    cpu::network_adjoint<T>({dates_.size() - 1, incident_start_.data(), incident_.data()}, y, x, threads);     \
+#define LOPSAR_NETWORK(T)                                                                                  \
+  void Network::forward(ConstBlock<T> x, Block<T> y, int threads) const {                                  \
+    cpu::network_forward<T>({pairs_.size(), first_column_.data(), second_column_.data()}, x, y, threads);  \
+  }                                                                                                        \
+  void Network::adjoint(ConstBlock<T> y, Block<T> x, int threads) const {                                  \
+    cpu::network_adjoint<T>({dates_.size() - 1, incident_start_.data(), incident_.data()}, y, x, threads); \
   }
 LOPSAR_NETWORK(float)
 LOPSAR_NETWORK(double)

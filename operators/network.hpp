@@ -29,16 +29,16 @@ class Network final : public Operator {
   Shape shape() const override { return {pairs_.size(), dates_.size() - 1}; }
   std::vector<Triplet> lower() const override;
 
-  const std::vector<std::string>& dates() const { return dates_; }   // sorted, unique
-  const std::vector<double>& days() const { return days_; }          // days since 1970-01-01
+  const std::vector<std::string>& dates() const { return dates_; }  // sorted, unique
+  const std::vector<double>& days() const { return days_; }         // days since 1970-01-01
   const std::vector<Pair>& pairs() const { return pairs_; }
-  std::size_t reference() const { return reference_; }               // index into dates()
+  std::size_t reference() const { return reference_; }  // index into dates()
 
-  std::vector<std::size_t> redundancy() const;                       // interferograms per date
-  std::vector<std::size_t> components() const;                       // label per date, 0 for the component of the earliest date
+  std::vector<std::size_t> redundancy() const;  // interferograms per date
+  std::vector<std::size_t> components() const;  // label per date, 0 for the component of the earliest date
   std::size_t component_count() const;
   bool connected() const { return component_count() == 1; }
-  std::size_t rank() const { return dates_.size() - component_count(); }   // of the matrix: D - components
+  std::size_t rank() const { return dates_.size() - component_count(); }  // of the matrix: D - components
 
  protected:
   void forward(ConstBlock<float> x, Block<float> y, int threads) const override;

@@ -15,7 +15,7 @@
 namespace lopsar {
 namespace {
 
-using Edge = std::pair<int, int>;   // two dates
+using Edge = std::pair<int, int>;  // two dates
 
 // Neighbors of each date at its elimination, by elimination position; order ends with the root.
 std::vector<std::vector<int>> fill_in(const std::vector<int>& order, const std::vector<Edge>& edges) {

@@ -26,10 +26,10 @@ class EdgeFlow {
   EdgeFlow(const Network& network, NullSpace null_space) : EdgeFlow(network, null_space, network.reference()) {}
 
   NullSpace null_space() const { return null_space_; }
-  std::size_t max_degree() const;             // largest number of neighbors at elimination
-  std::size_t pair_updates() const;           // updates of neighbor pairs: the cost of a pixel is about 5 of them + 30 per pair
-  std::size_t slots() const;                  // edges alive at once
-  const std::vector<std::size_t>& order() const;   // dates as eliminated, the reference last
+  std::size_t max_degree() const;                 // largest number of neighbors at elimination
+  std::size_t pair_updates() const;               // updates of neighbor pairs: the cost of a pixel is about 5 of them + 30 per pair
+  std::size_t slots() const;                      // edges alive at once
+  const std::vector<std::size_t>& order() const;  // dates as eliminated, the reference last
 
   const detail::EdgeFlowSymbolic& symbolic() const { return *symbolic_; }
 

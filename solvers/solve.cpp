@@ -62,7 +62,11 @@ Solution<T> run(const Network& network, ConstBlock<T> y, const SolveOptions<T>& 
 
 Solution<float> solve(const Network& network, ConstBlock<float> y, const SolveOptions<float>& options) { return run(network, y, options); }
 Solution<double> solve(const Network& network, ConstBlock<double> y, const SolveOptions<double>& options) { return run(network, y, options); }
-void solve_into(const Network& network, ConstBlock<float> y, const SolveOutput<float>& output, const SolveOptions<float>& options) { run(network, y, output, options); }
-void solve_into(const Network& network, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options) { run(network, y, output, options); }
+void solve_into(const Network& network, ConstBlock<float> y, const SolveOutput<float>& output, const SolveOptions<float>& options) {
+  run(network, y, output, options);
+}
+void solve_into(const Network& network, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options) {
+  run(network, y, output, options);
+}
 
 }  // namespace lopsar

@@ -14,28 +14,28 @@ enum class Method { automatic, edge_flow };
 
 template <class T>
 struct SolveOptions {
-  ConstBlock<T> weights{};      // inverse variances: (K, pixels), (K, 1) for all pixels alike, or empty for 1; 0 or NaN is missing
+  ConstBlock<T> weights{};  // inverse variances: (K, pixels), (K, 1) for all pixels alike, or empty for 1; 0 or NaN is missing
   Method method = Method::automatic;
   NullSpace null_space = NullSpace::none;
-  int threads = 0;              // 0: all
-  std::size_t chunk_size = 0;   // pixels per task; 0: chosen. No influence on results.
+  int threads = 0;             // 0: all
+  std::size_t chunk_size = 0;  // pixels per task; 0: chosen. No influence on results.
 };
 
 // Where results go; the caller owns the memory. Only x is required.
 template <class T>
 struct SolveOutput {
-  Block<T> x{};                          // (D-1, pixels)
-  std::uint8_t* status = nullptr;        // (pixels) Status
-  std::int32_t* rank = nullptr;          // (pixels) unknowns that data determine
-  std::int32_t* valid = nullptr;         // (pixels) observations used
-  T* residual_norm = nullptr;            // (pixels) |W^(1/2)(A x - y)|
+  Block<T> x{};                    // (D-1, pixels)
+  std::uint8_t* status = nullptr;  // (pixels) Status
+  std::int32_t* rank = nullptr;    // (pixels) unknowns that data determine
+  std::int32_t* valid = nullptr;   // (pixels) observations used
+  T* residual_norm = nullptr;      // (pixels) |W^(1/2)(A x - y)|
 };
 
 // The same in memory of its own.
 template <class T>
 struct Solution {
   std::size_t unknowns = 0, pixels = 0;
-  std::vector<T> x;                      // (unknowns, pixels), pixel index fastest
+  std::vector<T> x;  // (unknowns, pixels), pixel index fastest
   std::vector<std::uint8_t> status;
   std::vector<std::int32_t> rank, valid;
   std::vector<T> residual_norm;

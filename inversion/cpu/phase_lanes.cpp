@@ -18,7 +18,9 @@ struct Prepare {
     T sign, offset;
     bool zero_is_missing;
     template <class S>
-    LOPSAR_HD S operator()(S y, S coherence, T*, S& w) const { return referenced_phase(y, coherence, sign, offset, zero_is_missing, weight, w); }
+    LOPSAR_HD S operator()(S y, S coherence, T*, S& w) const {
+      return referenced_phase(y, coherence, sign, offset, zero_is_missing, weight, w);
+    }
   };
   LOPSAR_HD Row row(int k) const { return {weight, stack.sign[k], stack.offset[k], stack.zero_is_missing}; }
 };
@@ -44,7 +46,9 @@ void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first
 }  // namespace
 
 template <class T, int level>
-TileSource<T> phase_level(const PhaseStack<T>& stack) { return {&stack, load<T>}; }
+TileSource<T> phase_level(const PhaseStack<T>& stack) {
+  return {&stack, load<T>};
+}
 template TileSource<float> phase_level<float, LOPSAR_LEVEL>(const PhaseStack<float>&);
 template TileSource<double> phase_level<double, LOPSAR_LEVEL>(const PhaseStack<double>&);
 

@@ -32,7 +32,8 @@ std::size_t run_lzf(unsigned flags, std::size_t n_cd, const unsigned cd[], std::
     void* out = H5allocate_memory(room, false);
     if (!out) return 0;
     errno = 0;
-    const unsigned made = decode ? lzf_decompress(*buffer, unsigned(bytes), out, unsigned(room)) : lzf_compress(*buffer, unsigned(bytes), out, unsigned(room));
+    const unsigned made =
+        decode ? lzf_decompress(*buffer, unsigned(bytes), out, unsigned(room)) : lzf_compress(*buffer, unsigned(bytes), out, unsigned(room));
     if (made) {
       H5free_memory(*buffer);
       *buffer = out;
@@ -146,7 +147,9 @@ bool attribute_text(hid_t attribute, std::string& text) {
   const ElementType element = element_type(type);
   std::vector<std::string> texts;
   if (element == ElementType::string) {
-    if (!read_string_elements(type, n, [&](hid_t t, void* out) { return H5Aread(attribute, t, out) >= 0; }, texts)) return false;
+    if (!read_string_elements(
+            type, n, [&](hid_t t, void* out) { return H5Aread(attribute, t, out) >= 0; }, texts))
+      return false;
   } else if (element != ElementType::other) {
     const bool real = element == ElementType::float32 || element == ElementType::float64;
     const ElementType memory = real || element == ElementType::uint64 || element == ElementType::boolean ? element : ElementType::int64;
@@ -195,12 +198,14 @@ struct Box {
   Handle file, memory;
   bool empty = false;
 
-  Box(const Handle& dataset, const std::string& path, const std::string& name, std::span<const std::size_t> start, std::span<const std::size_t> count) {
+  Box(const Handle& dataset, const std::string& path, const std::string& name, std::span<const std::size_t> start,
+      std::span<const std::size_t> count) {
     const std::vector<std::size_t> shape = dataset_shape(dataset);
     bool fits = start.size() == shape.size() && count.size() == shape.size();
     for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = start[i] <= shape[i] && count[i] <= shape[i] - start[i];
     if (!fits)
-      throw ShapeError(path + ": " + name + ": expected a box inside the shape " + shape_text(shape) + ", got start " + shape_text(start) + ", count " + shape_text(count));
+      throw ShapeError(path + ": " + name + ": expected a box inside the shape " + shape_text(shape) + ", got start " + shape_text(start) +
+                       ", count " + shape_text(count));
     empty = std::find(count.begin(), count.end(), 0u) != count.end();
     file = Handle(H5Dget_space(dataset), H5Sclose);
     if (shape.empty() || empty) {
@@ -227,11 +232,14 @@ LibraryLock::LibraryLock() {
 
 std::string library_error() {
   std::string text;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
-    auto& first = *static_cast<std::string*>(out);
-    if (first.empty() && error->desc) first = error->desc;
-    return 0;
-  }, &text);
+  H5Ewalk2(
+      H5E_DEFAULT, H5E_WALK_UPWARD,
+      [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
+        auto& first = *static_cast<std::string*>(out);
+        if (first.empty() && error->desc) first = error->desc;
+        return 0;
+      },
+      &text);
   return text.empty() ? "HDF5 gave no reason" : "HDF5: " + text;
 }
 
@@ -246,7 +254,8 @@ Handle open_dataset(const Hdf5File& file, const std::string& name) {
   const std::string reason = library_error();
   std::string present;
   for (const std::string& other : file.datasets()) present += (present.empty() ? "" : ", ") + other;
-  fail(file.path(), name, "expected a dataset of this name, got none that opens (" + reason + "); the file has: " + (present.empty() ? "no datasets" : present));
+  fail(file.path(), name,
+       "expected a dataset of this name, got none that opens (" + reason + "); the file has: " + (present.empty() ? "no datasets" : present));
 }
 
 std::vector<std::size_t> dataset_shape(const Handle& dataset) {
@@ -263,13 +272,18 @@ ElementType element_type(hid_t type) {
   switch (H5Tget_class(type)) {
     case H5T_INTEGER: {
       const bool sign = H5Tget_sign(type) == H5T_SGN_2;
-      return size == 1 ? (sign ? int8 : uint8) : size == 2 ? (sign ? int16 : uint16) : size == 4 ? (sign ? int32 : uint32) : size == 8 ? (sign ? int64 : uint64) : other;
+      return size == 1   ? (sign ? int8 : uint8)
+             : size == 2 ? (sign ? int16 : uint16)
+             : size == 4 ? (sign ? int32 : uint32)
+             : size == 8 ? (sign ? int64 : uint64)
+                         : other;
     }
     case H5T_FLOAT: return size == 4 ? float32 : size == 8 ? float64 : other;
     case H5T_STRING: return string;
     case H5T_ENUM: {
       std::int8_t no = -1, yes = -1;
-      const bool boolean_names = size == 1 && H5Tget_nmembers(type) == 2 && H5Tenum_valueof(type, "FALSE", &no) >= 0 && H5Tenum_valueof(type, "TRUE", &yes) >= 0;
+      const bool boolean_names =
+          size == 1 && H5Tget_nmembers(type) == 2 && H5Tenum_valueof(type, "FALSE", &no) >= 0 && H5Tenum_valueof(type, "TRUE", &yes) >= 0;
       if (boolean_names && no == 0 && yes == 1) return boolean;
       return element_type(Handle(H5Tget_super(type), H5Tclose));
     }
@@ -280,10 +294,17 @@ ElementType element_type(hid_t type) {
 std::size_t element_size(ElementType type) {
   using enum ElementType;
   switch (type) {
-    case int8: case uint8: case boolean: return 1;
-    case int16: case uint16: return 2;
-    case int32: case uint32: case float32: return 4;
-    case int64: case uint64: case float64: return 8;
+    case int8:
+    case uint8:
+    case boolean: return 1;
+    case int16:
+    case uint16: return 2;
+    case int32:
+    case uint32:
+    case float32: return 4;
+    case int64:
+    case uint64:
+    case float64: return 8;
     default: return 0;
   }
 }
@@ -316,7 +337,8 @@ Hdf5File Hdf5File::open(const std::string& path) {
   if (!file.valid()) {
     const std::string reason = library_error();
     if (H5Fis_hdf5(path.c_str()) <= 0) fail(path, "", "expected an HDF5 file, got another kind of file (no HDF5 signature)");
-    fail(path, "", "is an HDF5 file that does not open: truncated, damaged or still being written (" + reason + "); wait for its writer or make it again");
+    fail(path, "",
+         "is an HDF5 file that does not open: truncated, damaged or still being written (" + reason + "); wait for its writer or make it again");
   }
   return Hdf5File(std::make_shared<Impl>(path, false, std::move(file)));
 }
@@ -335,7 +357,8 @@ void Hdf5File::close() {
   // Flushed first: a close that fails leaves the library holding the file.
   const bool flushed = !impl_->writable || H5Fflush(impl_->file, H5F_SCOPE_LOCAL) >= 0;
   const std::string reason = flushed ? "" : library_error();
-  if (impl_->file.reset() < 0 || !flushed) fail(impl_->path, "", "could not be written to the end (" + (flushed ? library_error() : reason) + "); is the disk full?");
+  if (impl_->file.reset() < 0 || !flushed)
+    fail(impl_->path, "", "could not be written to the end (" + (flushed ? library_error() : reason) + "); is the disk full?");
 }
 
 std::vector<std::string> Hdf5File::datasets() const {
@@ -345,7 +368,8 @@ std::vector<std::string> Hdf5File::datasets() const {
     static_cast<std::vector<std::string>*>(out)->emplace_back(name);
     return 0;
   };
-  if (H5Lvisit(id(), H5_INDEX_NAME, H5_ITER_INC, collect, &links) < 0) fail(path(), "", "its list of datasets cannot be read (" + library_error() + ")");
+  if (H5Lvisit(id(), H5_INDEX_NAME, H5_ITER_INC, collect, &links) < 0)
+    fail(path(), "", "its list of datasets cannot be read (" + library_error() + ")");
   for (const std::string& link : links) {
     const Handle object(H5Oopen(id(), link.c_str(), H5P_DEFAULT), H5Oclose);
     if (object.valid() && H5Iget_type(object) == H5I_DATASET) names.push_back(link);
@@ -370,7 +394,12 @@ bool Hdf5File::contains(const std::string& name) const {
 DatasetInfo Hdf5File::info(const std::string& name) const {
   LibraryLock lock;
   const Handle dataset = open_dataset(*this, name), type(H5Dget_type(dataset), H5Tclose), list(H5Dget_create_plist(dataset), H5Pclose);
-  DatasetInfo info{.name = name, .shape = dataset_shape(dataset), .type = element_type(type), .item_size = H5Tis_variable_str(type) > 0 ? 0 : H5Tget_size(type), .chunk = {}, .compression = {}};
+  DatasetInfo info{.name = name,
+                   .shape = dataset_shape(dataset),
+                   .type = element_type(type),
+                   .item_size = H5Tis_variable_str(type) > 0 ? 0 : H5Tget_size(type),
+                   .chunk = {},
+                   .compression = {}};
   if (H5Pget_layout(list) != H5D_CHUNKED) return info;
   std::vector<hsize_t> chunk(info.shape.size());
   if (H5Pget_chunk(list, int(chunk.size()), chunk.data()) < 0) fail(path(), name, "its chunk shape cannot be read (" + library_error() + ")");
@@ -396,7 +425,8 @@ std::map<std::string, std::string> Hdf5File::attributes(const std::string& datas
     static_cast<std::vector<std::string>*>(out)->emplace_back(key);
     return 0;
   };
-  if (H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &keys) < 0) fail(path(), dataset, "its attributes cannot be read (" + library_error() + ")");
+  if (H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &keys) < 0)
+    fail(path(), dataset, "its attributes cannot be read (" + library_error() + ")");
   std::map<std::string, std::string> found;
   for (const std::string& key : keys) {
     const Handle attribute(H5Aopen(object, key.c_str(), H5P_DEFAULT), H5Aclose);
@@ -415,16 +445,19 @@ void Hdf5File::set_attribute(const std::string& key, const std::string& value, c
   if (H5Aexists(object, key.c_str()) > 0) H5Adelete(object, key.c_str());
   const Handle attribute(H5Acreate2(object, key.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
   const char* text = value.c_str();
-  if (!attribute.valid() || H5Awrite(attribute, type, &text) < 0) fail(path(), dataset, "attribute " + key + " cannot be written (" + library_error() + ")");
+  if (!attribute.valid() || H5Awrite(attribute, type, &text) < 0)
+    fail(path(), dataset, "attribute " + key + " cannot be written (" + library_error() + ")");
 }
 
-void Hdf5File::read(const std::string& name, std::span<const std::size_t> start, std::span<const std::size_t> count, ElementType memory, void* out) const {
+void Hdf5File::read(const std::string& name, std::span<const std::size_t> start, std::span<const std::size_t> count, ElementType memory,
+                    void* out) const {
   LibraryLock lock;
   const Handle dataset = open_dataset(*this, name), type(H5Dget_type(dataset), H5Tclose);
   const Box box(dataset, path(), name, start, count);
   if (box.empty) return;
   const auto read_as = [&](ElementType element, void* to) {
-    if (H5Dread(dataset, memory_type(element), box.memory, box.file, H5P_DEFAULT, to) < 0) fail(path(), name, "cannot be read (" + library_error() + ")");
+    if (H5Dread(dataset, memory_type(element), box.memory, box.file, H5P_DEFAULT, to) < 0)
+      fail(path(), name, "cannot be read (" + library_error() + ")");
   };
   const ElementType stored = element_type(type);
   if (stored == ElementType::string) throw InvalidArgument(path() + ": " + name + ": expected numbers, got strings: use read_strings");
@@ -442,22 +475,26 @@ std::vector<std::string> Hdf5File::read_strings(const std::string& name) const {
   std::size_t n = 1;
   for (std::size_t extent : dataset_shape(dataset)) n = checked_product(n, extent, path(), name);
   // A damaged shape must not become a huge allocation; unwritten or compressed strings are small in any file of ours.
-  if (checked_product(n, H5Tget_size(type), path(), name) > (std::size_t(1) << 30)) fail(path(), name, "expected less than 1 GiB of strings, got " + std::to_string(n) + " of them: the file is damaged");
+  if (checked_product(n, H5Tget_size(type), path(), name) > (std::size_t(1) << 30))
+    fail(path(), name, "expected less than 1 GiB of strings, got " + std::to_string(n) + " of them: the file is damaged");
   std::vector<std::string> texts;
-  if (!read_string_elements(type, n, [&](hid_t t, void* out) { return H5Dread(dataset, t, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0; }, texts))
+  if (!read_string_elements(
+          type, n, [&](hid_t t, void* out) { return H5Dread(dataset, t, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0; }, texts))
     fail(path(), name, "cannot be read (" + library_error() + ")");
   return texts;
 }
 
 void Hdf5File::create_dataset(const std::string& name, const std::vector<std::size_t>& shape, ElementType type, const CreateOptions& options) {
   LibraryLock lock;
-  if (type == ElementType::string && options.string_size == 0) throw InvalidArgument(path() + ": " + name + ": expected string_size of at least 1 for a string dataset, got 0");
+  if (type == ElementType::string && options.string_size == 0)
+    throw InvalidArgument(path() + ": " + name + ": expected string_size of at least 1 for a string dataset, got 0");
   if (!options.chunk.empty() && options.chunk.size() != shape.size())
-    throw ShapeError(path() + ": " + name + ": expected a chunk of as many axes as the shape " + shape_text(shape) + ", got " + shape_text(options.chunk));
+    throw ShapeError(path() + ": " + name + ": expected a chunk of as many axes as the shape " + shape_text(shape) + ", got " +
+                     shape_text(options.chunk));
   const Handle stored = type == ElementType::string ? fixed_string_type(options.string_size) : memory_type(type);
   const std::size_t item = H5Tget_size(stored);
   const Handle list(H5Pcreate(H5P_DATASET_CREATE), H5Pclose), links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
-  H5Pset_obj_track_times(list, false);   // the same contents give the same bytes
+  H5Pset_obj_track_times(list, false);  // the same contents give the same bytes
   H5Pset_create_intermediate_group(links, 1);
   std::vector<hsize_t> extent(shape.begin(), shape.end()), most = extent;
   if (options.unlimited_first_axis && !most.empty()) most[0] = H5S_UNLIMITED;
@@ -483,12 +520,14 @@ void Hdf5File::create_dataset(const std::string& name, const std::vector<std::si
   if (!ok) fail(path(), name, "cannot be created with shape " + shape_text(shape) + " (" + library_error() + ")");
 }
 
-void Hdf5File::write(const std::string& name, std::span<const std::size_t> start, std::span<const std::size_t> count, ElementType type, const void* data) {
+void Hdf5File::write(const std::string& name, std::span<const std::size_t> start, std::span<const std::size_t> count, ElementType type,
+                     const void* data) {
   LibraryLock lock;
   const Handle dataset = open_dataset(*this, name), stored(H5Dget_type(dataset), H5Tclose);
   const Box box(dataset, path(), name, start, count);
   if (box.empty) return;
-  if ((type == ElementType::string) != (element_type(stored) == ElementType::string)) throw InvalidArgument(path() + ": " + name + ": expected strings for a string dataset and numbers for a numeric one");
+  if ((type == ElementType::string) != (element_type(stored) == ElementType::string))
+    throw InvalidArgument(path() + ": " + name + ": expected strings for a string dataset and numbers for a numeric one");
   const Handle memory = type == ElementType::string ? Handle(H5Tcopy(stored), H5Tclose) : memory_type(type);
   if (H5Dwrite(dataset, memory, box.memory, box.file, H5P_DEFAULT, data) < 0) fail(path(), name, "cannot be written (" + library_error() + ")");
 }
@@ -496,11 +535,15 @@ void Hdf5File::write(const std::string& name, std::span<const std::size_t> start
 void Hdf5File::write_strings(const std::string& name, const std::vector<std::string>& values) {
   const DatasetInfo about = info(name);
   const std::size_t n = std::accumulate(about.shape.begin(), about.shape.end(), std::size_t(1), std::multiplies<>());
-  if (about.type != ElementType::string || about.item_size == 0) throw InvalidArgument(path() + ": " + name + ": expected a dataset of fixed-length strings, got another type");
-  if (values.size() != n) throw ShapeError(path() + ": " + name + ": expected " + std::to_string(n) + " strings, got " + std::to_string(values.size()));
+  if (about.type != ElementType::string || about.item_size == 0)
+    throw InvalidArgument(path() + ": " + name + ": expected a dataset of fixed-length strings, got another type");
+  if (values.size() != n)
+    throw ShapeError(path() + ": " + name + ": expected " + std::to_string(n) + " strings, got " + std::to_string(values.size()));
   std::vector<char> records(n * about.item_size, '\0');
   for (std::size_t i = 0; i < n; ++i) {
-    if (values[i].size() > about.item_size) throw InvalidArgument(path() + ": " + name + ": expected strings of at most " + std::to_string(about.item_size) + " bytes, got '" + values[i] + "'");
+    if (values[i].size() > about.item_size)
+      throw InvalidArgument(path() + ": " + name + ": expected strings of at most " + std::to_string(about.item_size) + " bytes, got '" + values[i] +
+                            "'");
     std::copy(values[i].begin(), values[i].end(), records.begin() + std::ptrdiff_t(i * about.item_size));
   }
   write(name, std::vector<std::size_t>(about.shape.size(), 0), about.shape, ElementType::string, records.data());

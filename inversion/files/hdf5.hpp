@@ -20,13 +20,13 @@ enum class Compression { none, gzip, lzf };
 
 // How a new dataset is stored; the defaults give contiguous storage, allocated when written.
 struct CreateOptions {
-  std::vector<std::size_t> chunk{};             // empty: contiguous, or chosen here where another option needs chunks
+  std::vector<std::size_t> chunk{};  // empty: contiguous, or chosen here where another option needs chunks
   Compression compression = Compression::none;
   int gzip_level = 4;
   bool shuffle = false;
   bool unlimited_first_axis = false;
-  bool early_allocation = false;                // space taken at once and never filled
-  std::size_t string_size = 0;                  // bytes of one element, for ElementType::string (null padded)
+  bool early_allocation = false;  // space taken at once and never filled
+  std::size_t string_size = 0;    // bytes of one element, for ElementType::string (null padded)
 };
 
 // What the file says about a dataset.

@@ -27,9 +27,12 @@ constexpr std::size_t largest_chunk = std::size_t(1) << 31;  // HDF5 ends at 4 G
 
 [[noreturn]] void system_failure(const std::string& path, const std::string& doing, int error) {
   const bool full = error == ENOSPC || error == EDQUOT;
-  fail(path, "", doing + " failed: " + (full ? "the disk is full (" + std::string(std::strerror(error)) + "); free some space, then run again" :
-                                        error == EFBIG ? std::string("the file may not grow so large (") + std::strerror(error) + "); raise the limit (ulimit -f), then run again"
-                                                       : std::string(std::strerror(error))));
+  fail(path, "",
+       doing + " failed: " +
+           (full ? "the disk is full (" + std::string(std::strerror(error)) + "); free some space, then run again"
+            : error == EFBIG
+                ? std::string("the file may not grow so large (") + std::strerror(error) + "); raise the limit (ulimit -f), then run again"
+                : std::string(std::strerror(error))));
 }
 
 class Descriptor {
@@ -43,7 +46,9 @@ class Descriptor {
     std::swap(fd_, other.fd_);
     return *this;
   }
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   operator int() const { return fd_; }
 
  private:
@@ -57,7 +62,7 @@ std::string folder_of(const std::string& path) {
 
 std::string beside(const std::string& path, const char* ending) {
   std::string name(".");
-  name += fs::path(path).filename().string();   // in steps: GCC 12 warns about its own operator+ here (its bug 105329)
+  name += fs::path(path).filename().string();  // in steps: GCC 12 warns about its own operator+ here (its bug 105329)
   name += ending;
   return (fs::path(path).parent_path() / name).string();
 }
@@ -95,7 +100,8 @@ void sync_folder(const std::string& folder) {
 
 void lock_or_fail(int fd, const std::string& path) {
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return;
-  if (errno == EWOULDBLOCK) fail(path, "", "expected to be the only run with this output, got a file that another run is writing: wait for it, or name another output");
+  if (errno == EWOULDBLOCK)
+    fail(path, "", "expected to be the only run with this output, got a file that another run is writing: wait for it, or name another output");
   // File systems without locks (ENOLCK, EOPNOTSUPP) are used without this guard.
 }
 
@@ -122,7 +128,9 @@ struct Rows {
     chunk_rows = std::clamp<std::size_t>(largest_chunk / (width * item), 1, length);
   }
   std::size_t chunks() const { return (length - 1) / chunk_rows + 1; }
-  off_t address(std::size_t slice, std::size_t row) const { return off_t(addresses[slice * chunks() + row / chunk_rows] + row % chunk_rows * width * item); }
+  off_t address(std::size_t slice, std::size_t row) const {
+    return off_t(addresses[slice * chunks() + row / chunk_rows] + row % chunk_rows * width * item);
+  }
 };
 
 void check(const std::vector<Product>& products) {
@@ -130,17 +138,21 @@ void check(const std::vector<Product>& products) {
   std::set<std::string> paths;
   for (const Product& product : products) {
     if (fs::path(product.path).filename().empty()) throw InvalidArgument("expected the name of an output file, got '" + product.path + "'");
-    if (!paths.insert(fs::absolute(product.path).lexically_normal().string()).second) throw InvalidArgument("expected every product in a file of its own, got " + product.path + " twice");
+    if (!paths.insert(fs::absolute(product.path).lexically_normal().string()).second)
+      throw InvalidArgument("expected every product in a file of its own, got " + product.path + " twice");
     if (fs::is_directory(product.path)) fail(product.path, "", "expected the name of an output file, got a directory");
     for (const ProductDataset& dataset : product.datasets) {
       const std::string name = product.path + ": " + dataset.name;
       const auto& s = dataset.shape;
       const std::size_t n = std::accumulate(s.begin(), s.end(), std::size_t(1), std::multiplies<>());
       if (filled_by_rows(dataset)) {
-        if ((s.size() != 2 && s.size() != 3) || n == 0) throw ShapeError(name + ": expected (length, width) or (slices, length, width) without zeros, got " + std::to_string(s.size()) + " axes");
-        if (dataset.type != ElementType::float32 && dataset.type != ElementType::uint8) throw InvalidArgument(name + ": expected float32 or uint8 for a dataset filled by rows");
+        if ((s.size() != 2 && s.size() != 3) || n == 0)
+          throw ShapeError(name + ": expected (length, width) or (slices, length, width) without zeros, got " + std::to_string(s.size()) + " axes");
+        if (dataset.type != ElementType::float32 && dataset.type != ElementType::uint8)
+          throw InvalidArgument(name + ": expected float32 or uint8 for a dataset filled by rows");
       } else if (std::max(dataset.values.size(), dataset.strings.size()) != n) {
-        throw ShapeError(name + ": expected as many values as the shape holds (" + std::to_string(n) + "), got " + std::to_string(std::max(dataset.values.size(), dataset.strings.size())));
+        throw ShapeError(name + ": expected as many values as the shape holds (" + std::to_string(n) + "), got " +
+                         std::to_string(std::max(dataset.values.size(), dataset.strings.size())));
       }
     }
   }
@@ -225,8 +237,10 @@ struct ProductSet::Impl {
     for (;;) {
       journal = Descriptor(journal_path, O_RDWR | O_CREAT);
       lock_or_fail(journal, journal_path);
-      struct stat mine {}, named {};
-      if (::fstat(journal, &mine) == 0 && ::stat(journal_path.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) return;
+      struct stat mine {
+      }, named{};
+      if (::fstat(journal, &mine) == 0 && ::stat(journal_path.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+        return;
     }
   }
 
@@ -338,8 +352,10 @@ struct ProductSet::Impl {
             unsigned mask = 0;
             haddr_t address = HADDR_UNDEF;
             hsize_t bytes = 0;
-            if (H5Dget_chunk_info_by_coord(dataset, at + (3 - rank), &mask, &address, &bytes) < 0) fail(file.partial, rows.name, "its chunks cannot be found (" + library_error() + ")");
-            if (address == HADDR_UNDEF || address + bytes > file.bytes) fail(file.partial, rows.name, "expected every chunk to be allocated, got one that is not: remove the file and run again");
+            if (H5Dget_chunk_info_by_coord(dataset, at + (3 - rank), &mask, &address, &bytes) < 0)
+              fail(file.partial, rows.name, "its chunks cannot be found (" + library_error() + ")");
+            if (address == HADDR_UNDEF || address + bytes > file.bytes)
+              fail(file.partial, rows.name, "expected every chunk to be allocated, got one that is not: remove the file and run again");
             rows.addresses.push_back(address);
           }
       }
@@ -352,15 +368,20 @@ struct ProductSet::Impl {
     if (::fallocate(file.fd, 0, 0, off_t(file.bytes)) == 0 || (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)) return;
     const int error = errno;
     struct statvfs disk {};
-    const std::string free = ::statvfs(folder_of(file.partial).c_str(), &disk) == 0 ? std::to_string(disk.f_bavail * disk.f_frsize) : "an unknown number of";
-    system_failure(file.product.path, "reserving " + std::to_string(file.bytes) + " bytes (" + std::to_string(needed) + " for all products; " + folder_of(file.partial) + " has " + free + " free)", error);
+    const std::string free =
+        ::statvfs(folder_of(file.partial).c_str(), &disk) == 0 ? std::to_string(disk.f_bavail * disk.f_frsize) : "an unknown number of";
+    system_failure(file.product.path,
+                   "reserving " + std::to_string(file.bytes) + " bytes (" + std::to_string(needed) + " for all products; " + folder_of(file.partial) +
+                       " has " + free + " free)",
+                   error);
   }
 
   // Names first, folder second, journal last: whatever is interrupted can be done again.
   void rename_all() {
     std::set<std::string> folders;
     for (File& file : files) {
-      if (file_size(file.partial) && ::rename(file.partial.c_str(), file.product.path.c_str())) system_failure(file.product.path, "renaming " + file.partial, errno);
+      if (file_size(file.partial) && ::rename(file.partial.c_str(), file.product.path.c_str()))
+        system_failure(file.product.path, "renaming " + file.partial, errno);
       folders.insert(folder_of(file.partial));
     }
     for (const std::string& folder : folders) sync_folder(folder);
@@ -376,11 +397,15 @@ struct ProductSet::Impl {
   }
 
   const Rows& find(std::size_t product, std::string_view dataset) const {
-    if (complete || discarded) throw InvalidArgument("expected products that are being written, got ones that are already " + std::string(complete ? "complete" : "discarded"));
-    if (product >= files.size()) throw InvalidArgument("expected a product below " + std::to_string(files.size()) + ", got " + std::to_string(product));
+    if (complete || discarded)
+      throw InvalidArgument("expected products that are being written, got ones that are already " +
+                            std::string(complete ? "complete" : "discarded"));
+    if (product >= files.size())
+      throw InvalidArgument("expected a product below " + std::to_string(files.size()) + ", got " + std::to_string(product));
     for (const Rows& rows : files[product].rows)
       if (rows.name == dataset) return rows;
-    throw InvalidArgument(files[product].product.path + ": expected the name of a dataset that is filled by rows, got '" + std::string(dataset) + "'");
+    throw InvalidArgument(files[product].product.path + ": expected the name of a dataset that is filled by rows, got '" + std::string(dataset) +
+                          "'");
   }
 };
 
@@ -423,10 +448,13 @@ ProductSet ProductSet::create_or_resume(std::vector<Product> products, const std
 const std::vector<FinishedBlock>& ProductSet::finished() const { return impl_->finished; }
 bool ProductSet::complete() const { return impl_->complete; }
 
-void ProductSet::write_rows(std::size_t product, std::string_view dataset, std::size_t row0, std::size_t row1, const void* data, std::size_t slice_stride_elements) {
+void ProductSet::write_rows(std::size_t product, std::string_view dataset, std::size_t row0, std::size_t row1, const void* data,
+                            std::size_t slice_stride_elements) {
   const Rows& rows = impl_->find(product, dataset);
   const Impl::File& file = impl_->files[product];
-  if (row0 > row1 || row1 > rows.length) throw ShapeError(file.product.path + ": " + rows.name + ": expected rows within 0 to " + std::to_string(rows.length) + ", got " + std::to_string(row0) + " to " + std::to_string(row1));
+  if (row0 > row1 || row1 > rows.length)
+    throw ShapeError(file.product.path + ": " + rows.name + ": expected rows within 0 to " + std::to_string(rows.length) + ", got " +
+                     std::to_string(row0) + " to " + std::to_string(row1));
   for (std::size_t slice = 0; slice < rows.slices; ++slice) {
     auto from = static_cast<const char*>(data) + slice * slice_stride_elements * rows.item;
     for (std::size_t row = row0, last; row < row1; row = last) {
@@ -441,7 +469,10 @@ void ProductSet::write_rows(std::size_t product, std::string_view dataset, std::
 void ProductSet::write_pixel(std::size_t product, std::string_view dataset, std::size_t slice, std::size_t row, std::size_t column, float value) {
   const Rows& rows = impl_->find(product, dataset);
   const Impl::File& file = impl_->files[product];
-  if (slice >= rows.slices || row >= rows.length || column >= rows.width) throw ShapeError(file.product.path + ": " + rows.name + ": expected a pixel inside (" + std::to_string(rows.slices) + ", " + std::to_string(rows.length) + ", " + std::to_string(rows.width) + "), got (" + std::to_string(slice) + ", " + std::to_string(row) + ", " + std::to_string(column) + ")");
+  if (slice >= rows.slices || row >= rows.length || column >= rows.width)
+    throw ShapeError(file.product.path + ": " + rows.name + ": expected a pixel inside (" + std::to_string(rows.slices) + ", " +
+                     std::to_string(rows.length) + ", " + std::to_string(rows.width) + "), got (" + std::to_string(slice) + ", " +
+                     std::to_string(row) + ", " + std::to_string(column) + ")");
   const auto byte = static_cast<unsigned char>(value);
   const bool real = rows.type == ElementType::float32;
   write_all(file.fd, file.partial, real ? static_cast<const void*>(&value) : &byte, rows.item, rows.address(slice, row) + off_t(column * rows.item));
@@ -449,7 +480,8 @@ void ProductSet::write_pixel(std::size_t product, std::string_view dataset, std:
 
 void ProductSet::finish_block(std::size_t block, const std::string& note) {
   Impl& impl = *impl_;
-  if (block >= impl.n_blocks || impl.complete || impl.discarded) throw InvalidArgument("expected an unfinished run and a block below " + std::to_string(impl.n_blocks) + ", got block " + std::to_string(block));
+  if (block >= impl.n_blocks || impl.complete || impl.discarded)
+    throw InvalidArgument("expected an unfinished run and a block below " + std::to_string(impl.n_blocks) + ", got block " + std::to_string(block));
   for (const Impl::File& file : impl.files) sync(file.fd, file.partial, true);
   const std::lock_guard guard(impl.mutex);
   impl.append("block " + std::to_string(block) + " " + escape(note) + "\n");
@@ -462,7 +494,8 @@ void ProductSet::commit() {
   if (impl.discarded) throw InvalidArgument("expected products that are being written, got ones that were discarded");
   std::set<std::size_t> blocks;
   for (const FinishedBlock& finished : impl.finished) blocks.insert(finished.block);
-  if (blocks.size() != impl.n_blocks) throw InvalidArgument("expected all " + std::to_string(impl.n_blocks) + " blocks finished before commit, got " + std::to_string(blocks.size()));
+  if (blocks.size() != impl.n_blocks)
+    throw InvalidArgument("expected all " + std::to_string(impl.n_blocks) + " blocks finished before commit, got " + std::to_string(blocks.size()));
   for (const Impl::File& file : impl.files) sync(file.fd, file.partial, false);
   impl.append("complete\n");
   impl.rename_all();

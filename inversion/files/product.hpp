@@ -17,8 +17,8 @@ struct ProductDataset {
   std::string name;
   ElementType type = ElementType::float32;  // float32 or uint8; strings are stored as long as the longest of them
   std::vector<std::size_t> shape;
-  std::vector<float> values{};              // small contents, float32
-  std::vector<std::string> strings{};       // small contents, text such as dates
+  std::vector<float> values{};         // small contents, float32
+  std::vector<std::string> strings{};  // small contents, text such as dates
   std::map<std::string, std::string> attributes{};
 };
 
@@ -50,7 +50,8 @@ class ProductSet {
   bool complete() const;
 
   // Writes rows [row0, row1) of every slice, from data + slice * slice_stride_elements elements of the dataset's type. Any thread.
-  void write_rows(std::size_t product, std::string_view dataset, std::size_t row0, std::size_t row1, const void* data, std::size_t slice_stride_elements);
+  void write_rows(std::size_t product, std::string_view dataset, std::size_t row0, std::size_t row1, const void* data,
+                  std::size_t slice_stride_elements);
   // Writes one element. Any thread.
   void write_pixel(std::size_t product, std::string_view dataset, std::size_t slice, std::size_t row, std::size_t column, float value);
   // Puts everything written so far on disk, then records the block; what is written to it must have been. Any thread.

@@ -101,13 +101,17 @@ struct Descriptor {
   Descriptor() = default;
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { if (fd >= 0) ::close(fd); }
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
 };
 
 }  // namespace
 
 struct RowReader::Impl {
-  struct Wanted { std::size_t slice, row; };  // slice of the file, row of the output
+  struct Wanted {
+    std::size_t slice, row;
+  };  // slice of the file, row of the output
 
   Hdf5File file;
   std::string name;
@@ -120,10 +124,11 @@ struct RowReader::Impl {
   float fill = 0;
   std::vector<int> filters;
   Descriptor descriptor;
-  std::vector<haddr_t> addresses;                            // Way::place, by chunk
+  std::vector<haddr_t> addresses;                                   // Way::place, by chunk
   std::vector<std::pair<std::size_t, std::vector<Wanted>>> wanted;  // by chunk along the first axis, those with a wanted slice
 
-  Impl(const Hdf5File& source, std::string dataset_name, std::vector<std::size_t> which) : file(source), name(std::move(dataset_name)), slices(std::move(which)) {
+  Impl(const Hdf5File& source, std::string dataset_name, std::vector<std::size_t> which)
+      : file(source), name(std::move(dataset_name)), slices(std::move(which)) {
     LibraryLock lock;
     dataset = open_dataset(file, name);
     info = file.info(name);
@@ -135,14 +140,17 @@ struct RowReader::Impl {
   }
 
   [[noreturn]] void damaged(const Index& at, const std::string& what) const {
-    fail(file.path(), name, "chunk at (" + std::to_string(at[0]) + ", " + std::to_string(at[1]) + ", " + std::to_string(at[2]) + ") " + what + ": the file is truncated or damaged, make it again");
+    fail(file.path(), name,
+         "chunk at (" + std::to_string(at[0]) + ", " + std::to_string(at[1]) + ", " + std::to_string(at[2]) + ") " + what +
+             ": the file is truncated or damaged, make it again");
   }
 
   std::size_t lead() const { return 3 - info.shape.size(); }  // axes that a 2-D dataset lacks
 
   void describe() {
     const std::size_t rank = info.shape.size();
-    if (rank != 2 && rank != 3) throw ShapeError(file.path() + ": " + name + ": expected (slices, length, width) or (length, width), got " + std::to_string(rank) + " axes");
+    if (rank != 2 && rank != 3)
+      throw ShapeError(file.path() + ": " + name + ": expected (slices, length, width) or (length, width), got " + std::to_string(rank) + " axes");
     std::copy(info.shape.begin(), info.shape.end(), shape.begin() + std::ptrdiff_t(lead()));
     chunk = shape;
     if (!info.chunk.empty()) {
@@ -159,7 +167,8 @@ struct RowReader::Impl {
       all = checked_product(all, shape[axis], file.path(), name);
     }
     for (std::size_t slice : slices)
-      if (slice >= shape[0]) throw InvalidArgument(file.path() + ": " + name + ": expected slices below " + std::to_string(shape[0]) + ", got " + std::to_string(slice));
+      if (slice >= shape[0])
+        throw InvalidArgument(file.path() + ": " + name + ": expected slices below " + std::to_string(shape[0]) + ", got " + std::to_string(slice));
     stored = std::size_t(H5Dget_storage_size(dataset));
     hsize_t bytes = 0;
     H5Fget_filesize(file.id(), &bytes);
@@ -169,7 +178,8 @@ struct RowReader::Impl {
   void choose_way() {
     const Handle type(H5Dget_type(dataset), H5Tclose), list(H5Dget_create_plist(dataset), H5Pclose);
     const H5T_class_t kind = H5Tget_class(type);
-    if (kind != H5T_INTEGER && kind != H5T_FLOAT && kind != H5T_ENUM) throw InvalidArgument(file.path() + ": " + name + ": expected a numeric dataset, got strings or compounds: name another dataset");
+    if (kind != H5T_INTEGER && kind != H5T_FLOAT && kind != H5T_ENUM)
+      throw InvalidArgument(file.path() + ": " + name + ": expected a numeric dataset, got strings or compounds: name another dataset");
     H5D_fill_value_t defined = H5D_FILL_VALUE_UNDEFINED;
     H5Pfill_value_defined(list, &defined);
     if (defined == H5D_FILL_VALUE_USER_DEFINED && kind != H5T_ENUM && H5Pget_fill_value(list, H5T_NATIVE_FLOAT, &fill) < 0) fill = 0;
@@ -190,7 +200,8 @@ struct RowReader::Impl {
       const bool few = chunks[0] <= most_addresses && chunks[0] * chunks[1] <= most_addresses && chunks[0] * chunks[1] * chunks[2] <= most_addresses;
       if (filters.empty() && few && H5Dget_num_chunks(dataset, space, &count) >= 0 && find_addresses()) open_descriptor();
     }
-    if (way == Way::decode && chunk_bytes > (std::size_t(1) << 32)) fail(file.path(), name, "expected chunks below 4 GiB, got " + std::to_string(chunk_bytes) + " bytes: the file is damaged");
+    if (way == Way::decode && chunk_bytes > (std::size_t(1) << 32))
+      fail(file.path(), name, "expected chunks below 4 GiB, got " + std::to_string(chunk_bytes) + " bytes: the file is damaged");
   }
 
   bool plain(hid_t type, H5T_class_t kind) const {
@@ -235,7 +246,8 @@ struct RowReader::Impl {
           haddr_t address = HADDR_UNDEF;
           hsize_t bytes = 0;
           if (H5Dget_chunk_info_by_coord(dataset, at + lead(), &mask, &address, &bytes) < 0) return false;
-          if (address != HADDR_UNDEF && bytes != chunk_bytes) damaged({at[0], at[1], at[2]}, "should take " + std::to_string(chunk_bytes) + " bytes and takes " + std::to_string(bytes));
+          if (address != HADDR_UNDEF && bytes != chunk_bytes)
+            damaged({at[0], at[1], at[2]}, "should take " + std::to_string(chunk_bytes) + " bytes and takes " + std::to_string(bytes));
           addresses.push_back(address);
         }
     return true;
@@ -246,7 +258,9 @@ struct RowReader::Impl {
     if (descriptor.fd < 0) fail(file.path(), name, std::string("cannot be opened: ") + std::strerror(errno));
     for (const haddr_t address : addresses)
       if (address != HADDR_UNDEF && (address > file_bytes || chunk_bytes > file_bytes - address))
-        fail(file.path(), name, "expected " + std::to_string(chunk_bytes) + " bytes at " + std::to_string(address) + ", got a file of " + std::to_string(file_bytes) + " bytes: it is truncated, make it again");
+        fail(file.path(), name,
+             "expected " + std::to_string(chunk_bytes) + " bytes at " + std::to_string(address) + ", got a file of " + std::to_string(file_bytes) +
+                 " bytes: it is truncated, make it again");
     way = Way::place;
   }
 
@@ -254,18 +268,27 @@ struct RowReader::Impl {
     while (bytes) {
       const ssize_t got = ::pread(descriptor.fd, to, bytes, off_t(at));
       if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) fail(file.path(), name, "expected " + std::to_string(bytes) + " more bytes at " + std::to_string(at) + ", got " + (got ? std::strerror(errno) : "the end of the file") + ": it may have been truncated while being read");
+      if (got <= 0)
+        fail(file.path(), name,
+             "expected " + std::to_string(bytes) + " more bytes at " + std::to_string(at) + ", got " +
+                 (got ? std::strerror(errno) : "the end of the file") + ": it may have been truncated while being read");
       to += got, bytes -= std::size_t(got), at += std::size_t(got);
     }
   }
 
   // Rows [first, last) of the file that lie in the chunk row `i` and in the block.
-  struct Rows { std::size_t first, last; };
+  struct Rows {
+    std::size_t first, last;
+  };
   Rows rows_in(std::size_t i, std::size_t row0, std::size_t row1) const {
     return {std::max(row0, i * chunk[1]), std::min({row1, (i + 1) * chunk[1], shape[1]})};
   }
 
-  struct Block { std::size_t row0, row1; float* out; std::size_t stride; };
+  struct Block {
+    std::size_t row0, row1;
+    float* out;
+    std::size_t stride;
+  };
 
   // Copies rows of one slice, `in` being the first of them at the chunk's first column, to their place in the output.
   void scatter(const std::byte* in, Rows rows, std::size_t j, std::size_t row, const Block& block) const {
@@ -327,8 +350,10 @@ struct RowReader::Impl {
         size = 0;
       }
       if (size == 0) return nullptr;
-      if (size > 2 * chunk_bytes + 65536 || size > file_bytes) damaged(at, "claims " + std::to_string(size) + " bytes for " + std::to_string(chunk_bytes) + " decoded ones");
-      if (H5Dread_chunk(dataset, H5P_DEFAULT, offset + lead(), &mask, mine.raw.room(size)) < 0) damaged(at, "cannot be read (" + library_error() + ")");
+      if (size > 2 * chunk_bytes + 65536 || size > file_bytes)
+        damaged(at, "claims " + std::to_string(size) + " bytes for " + std::to_string(chunk_bytes) + " decoded ones");
+      if (H5Dread_chunk(dataset, H5P_DEFAULT, offset + lead(), &mask, mine.raw.room(size)) < 0)
+        damaged(at, "cannot be read (" + library_error() + ")");
     }
     const std::byte* bytes = mine.raw.room(size);
     for (std::size_t f = filters.size(); f-- > 0;) {
@@ -344,7 +369,9 @@ struct RowReader::Impl {
       std::size_t made = 0;
       if (filters[f] == lzf_filter) made = lzf_decompress(bytes, unsigned(size), out, unsigned(chunk_bytes));
       else if (libdeflate_zlib_decompress(mine.inflate.get(), bytes, size, out, chunk_bytes, &made) != LIBDEFLATE_SUCCESS) made = 0;
-      if (made != chunk_bytes) damaged(at, std::string("does not decode as ") + (filters[f] == lzf_filter ? "lzf" : "gzip") + " to its " + std::to_string(chunk_bytes) + " bytes");
+      if (made != chunk_bytes)
+        damaged(at, std::string("does not decode as ") + (filters[f] == lzf_filter ? "lzf" : "gzip") + " to its " + std::to_string(chunk_bytes) +
+                        " bytes");
       bytes = out;
       size = made;
     }
@@ -365,7 +392,9 @@ struct RowReader::Impl {
       const bool ok = H5Sselect_hyperslab(space, H5S_SELECT_SET, start + lead(), nullptr, count + lead(), nullptr) >= 0 &&
                       H5Sselect_hyperslab(memory, H5S_SELECT_SET, zero, nullptr, used, nullptr) >= 0 &&
                       H5Dread(dataset, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, block.out + i * block.stride) >= 0;
-      if (!ok) fail(file.path(), name, "rows " + std::to_string(block.row0) + " to " + std::to_string(block.row1) + " cannot be read (" + library_error() + ")");
+      if (!ok)
+        fail(file.path(), name,
+             "rows " + std::to_string(block.row0) + " to " + std::to_string(block.row1) + " cannot be read (" + library_error() + ")");
     }
   }
 
@@ -400,8 +429,12 @@ std::size_t RowReader::chunk_rows() const {
 
 void RowReader::read(std::size_t row0, std::size_t row1, float* out, std::size_t out_stride) const {
   const Impl& impl = *impl_;
-  if (row0 > row1 || row1 > length()) throw ShapeError(impl.file.path() + ": " + impl.name + ": expected rows within 0 to " + std::to_string(length()) + ", got " + std::to_string(row0) + " to " + std::to_string(row1));
-  if (slices() > 1 && out_stride < (row1 - row0) * width()) throw ShapeError(impl.name + ": expected an output stride of at least " + std::to_string((row1 - row0) * width()) + ", got " + std::to_string(out_stride));
+  if (row0 > row1 || row1 > length())
+    throw ShapeError(impl.file.path() + ": " + impl.name + ": expected rows within 0 to " + std::to_string(length()) + ", got " +
+                     std::to_string(row0) + " to " + std::to_string(row1));
+  if (slices() > 1 && out_stride < (row1 - row0) * width())
+    throw ShapeError(impl.name + ": expected an output stride of at least " + std::to_string((row1 - row0) * width()) + ", got " +
+                     std::to_string(out_stride));
   if (row0 == row1 || slices() == 0) return;
   impl.read({row0, row1, out, std::max(out_stride, (row1 - row0) * width())});
 }

@@ -34,9 +34,7 @@ struct VarianceWeight {
   using T = value_t<V>;
   Table<V> table;
   LOPSAR_HD explicit VarianceWeight(const T* t) : table(t) {}
-  LOPSAR_HD V operator()(V coherence) const {
-    return table(variance_bin(at_most(at_least(coherence, V(T(0.05))), V(T(0.9975)))));
-  }
+  LOPSAR_HD V operator()(V coherence) const { return table(variance_bin(at_most(at_least(coherence, V(T(0.05))), V(T(0.9975))))); }
 };
 template <class V>
 struct FisherWeight {
@@ -44,15 +42,13 @@ struct FisherWeight {
   T twice_looks;
   LOPSAR_HD V operator()(V coherence) const {
     const V g = at_most(at_least(coherence, V(T(0.05))), V(T(0.999)));
-    return V(twice_looks) * g * g / ((V(T(1)) - g) * (V(T(1)) + g));   // 1 - g^2 would cancel
+    return V(twice_looks) * g * g / ((V(T(1)) - g) * (V(T(1)) + g));  // 1 - g^2 would cancel
   }
 };
 template <class V>
 struct CoherenceWeight {
   using T = value_t<V>;
-  LOPSAR_HD V operator()(V coherence) const {
-    return at_most(at_least(coherence, V(T(0.05))), V(T(1e18)));
-  }
+  LOPSAR_HD V operator()(V coherence) const { return at_most(at_least(coherence, V(T(0.05))), V(T(1e18))); }
 };
 template <class V>
 struct UnitWeight {
@@ -64,7 +60,7 @@ template <class V, class Weight>
 LOPSAR_HD V referenced_phase(V y, V coherence, value_t<V> sign, value_t<V> offset, bool zero_is_missing, const Weight& weight, V& w) {
   using T = value_t<V>;
   const V d = madd(y, V(sign), V(offset));
-  const V excluded(zero_is_missing ? T(0) : T(missing));   // no valid phase is `missing`
+  const V excluded(zero_is_missing ? T(0) : T(missing));  // no valid phase is `missing`
   const auto valid = (y != excluded) & (d != excluded) & (magnitude(d) < V(T(missing_limit)));
   w = choose(valid, weight(coherence), V(T(0)));
   return choose(valid, d, V(T(missing)));

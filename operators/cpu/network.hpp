@@ -8,11 +8,11 @@
 
 namespace lopsar::cpu {
 
-struct NetworkRows {   // per pair: the columns of its dates, -1 for the reference
+struct NetworkRows {  // per pair: the columns of its dates, -1 for the reference
   std::size_t pairs;
   const int *first, *second;
 };
-struct NetworkColumns {   // per column: pairs incident[start[c]] .. incident[start[c+1]-1], ~k where negative
+struct NetworkColumns {  // per column: pairs incident[start[c]] .. incident[start[c+1]-1], ~k where negative
   std::size_t columns;
   const int *start, *incident;
 };
@@ -24,7 +24,7 @@ struct NetworkKernels {
   void (*adjoint)(const NetworkColumns&, ConstBlock<T> y, Block<T> x, std::size_t from, std::size_t to);
 };
 template <class T, int level>
-const NetworkKernels<T>& network_level();   // in the object of that level
+const NetworkKernels<T>& network_level();  // in the object of that level
 template <class T>
 const NetworkKernels<T>& network_kernels(lanes::Level level) {
   return lanes::dispatch(level, [](auto l) -> const NetworkKernels<T>& { return network_level<T, l>(); });

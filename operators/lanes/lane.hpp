@@ -72,7 +72,7 @@ LOPSAR_HD float root(float a) { return ::sqrtf(a); }
 LOPSAR_HD double root(double a) { return ::sqrt(a); }
 LOPSAR_HD float magnitude(float a) { return ::fabsf(a); }
 LOPSAR_HD double magnitude(double a) { return ::fabs(a); }
-LOPSAR_HD float truncate(float a) { return static_cast<float>(static_cast<int>(a)); }   // |a| < 2^31
+LOPSAR_HD float truncate(float a) { return static_cast<float>(static_cast<int>(a)); }  // |a| < 2^31
 LOPSAR_HD double truncate(double a) { return static_cast<double>(static_cast<int>(a)); }
 // A table of lookup_size values (aligned to 64 bytes), read at one index per lane.
 inline constexpr int lookup_size = 192;

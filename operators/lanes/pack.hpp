@@ -24,37 +24,86 @@ struct lane<pack<V, R>> {
 
 #define LOPSAR_EACH LOPSAR_UNROLL for (int i = 0; i < R; ++i)
 template <class V, int R>
-LOPSAR_HD pack<V, R> operator+(pack<V, R> a, pack<V, R> b) { LOPSAR_EACH a.r[i] = a.r[i] + b.r[i]; return a; }
+LOPSAR_HD pack<V, R> operator+(pack<V, R> a, pack<V, R> b) {
+  LOPSAR_EACH a.r[i] = a.r[i] + b.r[i];
+  return a;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> operator-(pack<V, R> a, pack<V, R> b) { LOPSAR_EACH a.r[i] = a.r[i] - b.r[i]; return a; }
+LOPSAR_HD pack<V, R> operator-(pack<V, R> a, pack<V, R> b) {
+  LOPSAR_EACH a.r[i] = a.r[i] - b.r[i];
+  return a;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> operator*(pack<V, R> a, pack<V, R> b) { LOPSAR_EACH a.r[i] = a.r[i] * b.r[i]; return a; }
+LOPSAR_HD pack<V, R> operator*(pack<V, R> a, pack<V, R> b) {
+  LOPSAR_EACH a.r[i] = a.r[i] * b.r[i];
+  return a;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> operator/(pack<V, R> a, pack<V, R> b) { LOPSAR_EACH a.r[i] = a.r[i] / b.r[i]; return a; }
+LOPSAR_HD pack<V, R> operator/(pack<V, R> a, pack<V, R> b) {
+  LOPSAR_EACH a.r[i] = a.r[i] / b.r[i];
+  return a;
+}
 template <class V, int R>
-LOPSAR_HD auto operator>(pack<V, R> a, pack<V, R> b) { pack_mask<decltype(a.r[0] > b.r[0]), R> m; LOPSAR_EACH m.r[i] = a.r[i] > b.r[i]; return m; }
+LOPSAR_HD auto operator>(pack<V, R> a, pack<V, R> b) {
+  pack_mask<decltype(a.r[0] > b.r[0]), R> m;
+  LOPSAR_EACH m.r[i] = a.r[i] > b.r[i];
+  return m;
+}
 template <class V, int R>
-LOPSAR_HD auto operator<(pack<V, R> a, pack<V, R> b) { pack_mask<decltype(a.r[0] < b.r[0]), R> m; LOPSAR_EACH m.r[i] = a.r[i] < b.r[i]; return m; }
+LOPSAR_HD auto operator<(pack<V, R> a, pack<V, R> b) {
+  pack_mask<decltype(a.r[0] < b.r[0]), R> m;
+  LOPSAR_EACH m.r[i] = a.r[i] < b.r[i];
+  return m;
+}
 template <class M, int R>
-LOPSAR_HD pack_mask<M, R> operator&(pack_mask<M, R> a, pack_mask<M, R> b) { LOPSAR_EACH a.r[i] = a.r[i] & b.r[i]; return a; }
+LOPSAR_HD pack_mask<M, R> operator&(pack_mask<M, R> a, pack_mask<M, R> b) {
+  LOPSAR_EACH a.r[i] = a.r[i] & b.r[i];
+  return a;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> madd(pack<V, R> a, pack<V, R> b, pack<V, R> c) { LOPSAR_EACH c.r[i] = madd(a.r[i], b.r[i], c.r[i]); return c; }
+LOPSAR_HD pack<V, R> madd(pack<V, R> a, pack<V, R> b, pack<V, R> c) {
+  LOPSAR_EACH c.r[i] = madd(a.r[i], b.r[i], c.r[i]);
+  return c;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> nmadd(pack<V, R> a, pack<V, R> b, pack<V, R> c) { LOPSAR_EACH c.r[i] = nmadd(a.r[i], b.r[i], c.r[i]); return c; }
+LOPSAR_HD pack<V, R> nmadd(pack<V, R> a, pack<V, R> b, pack<V, R> c) {
+  LOPSAR_EACH c.r[i] = nmadd(a.r[i], b.r[i], c.r[i]);
+  return c;
+}
 template <class M, class V, int R>
-LOPSAR_HD pack<V, R> choose(pack_mask<M, R> m, pack<V, R> a, pack<V, R> b) { LOPSAR_EACH a.r[i] = choose(m.r[i], a.r[i], b.r[i]); return a; }
+LOPSAR_HD pack<V, R> choose(pack_mask<M, R> m, pack<V, R> a, pack<V, R> b) {
+  LOPSAR_EACH a.r[i] = choose(m.r[i], a.r[i], b.r[i]);
+  return a;
+}
 template <class M, int R>
-LOPSAR_HD bool some(pack_mask<M, R> m) { bool any = false; LOPSAR_EACH any = any || some(m.r[i]); return any; }
+LOPSAR_HD bool some(pack_mask<M, R> m) {
+  bool any = false;
+  LOPSAR_EACH any = any || some(m.r[i]);
+  return any;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> nearest(pack<V, R> a) { LOPSAR_EACH a.r[i] = nearest(a.r[i]); return a; }
+LOPSAR_HD pack<V, R> nearest(pack<V, R> a) {
+  LOPSAR_EACH a.r[i] = nearest(a.r[i]);
+  return a;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> root(pack<V, R> a) { LOPSAR_EACH a.r[i] = root(a.r[i]); return a; }
+LOPSAR_HD pack<V, R> root(pack<V, R> a) {
+  LOPSAR_EACH a.r[i] = root(a.r[i]);
+  return a;
+}
 template <class V, int R>
-LOPSAR_HD pack<V, R> magnitude(pack<V, R> a) { LOPSAR_EACH a.r[i] = magnitude(a.r[i]); return a; }
+LOPSAR_HD pack<V, R> magnitude(pack<V, R> a) {
+  LOPSAR_EACH a.r[i] = magnitude(a.r[i]);
+  return a;
+}
 template <class V, int R>
 struct io<pack<V, R>> {
   using P = pack<V, R>;
-  LOPSAR_HD static P load(const value_t<V>* p) { P a; LOPSAR_EACH a.r[i] = io<V>::load(p + i * width<V>); return a; }
+  LOPSAR_HD static P load(const value_t<V>* p) {
+    P a;
+    LOPSAR_EACH a.r[i] = io<V>::load(p + i * width<V>);
+    return a;
+  }
   LOPSAR_HD static void store(value_t<V>* p, P a) { LOPSAR_EACH io<V>::store(p + i * width<V>, a.r[i]); }
 };
 #undef LOPSAR_EACH

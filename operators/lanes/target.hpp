@@ -18,7 +18,7 @@ template <class T>
 using native = xsimd::batch<T, xsimd::sse2>;
 #elif LOPSAR_LEVEL == 2
 template <class T>
-using native = xsimd::batch<T, xsimd::fma3<xsimd::avx2>>;
+using native = xsimd::batch<T, xsimd::fma3<xsimd::avx2> >;
 #elif LOPSAR_LEVEL == 3
 template <class T>
 using native = xsimd::batch<T, xsimd::avx512dq>;

@@ -15,7 +15,7 @@ namespace lopsar::cpu {
 namespace {
 
 struct Free {
-  void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
+  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
 };
 
 // One allocation per thread, cut into 64-byte aligned pieces.
@@ -32,17 +32,24 @@ struct Workspace {
       T** at;
       std::size_t size;
     };
-    const Piece pieces[] = {{&tile.y, n(s.pairs, pixels)},       {&tile.w, n(s.pairs, pixels)},
-                            {&tile.x, n(s.dates, pixels)},       {&tile.count, n(pixels)},
-                            {&tile.w_min, n(pixels)},            {&tile.flaw, n(pixels)},
-                            {&tile.rank, n(pixels)},             {&tile.quality, n(pixels)},
-                            {&tile.redundancy, n(pixels)},       {&tile.keep, n(pixels)},
-                            {&tile.slots, n(2 * s.slots, lane)}, {&tile.factors, n(s.factors, lane)},
-                            {&tile.neighbors, n(3 * s.max_degree, lane)}, {&tile.dates, n(s.dates, lane)}};
+    const Piece pieces[] = {{&tile.y, n(s.pairs, pixels)},
+                            {&tile.w, n(s.pairs, pixels)},
+                            {&tile.x, n(s.dates, pixels)},
+                            {&tile.count, n(pixels)},
+                            {&tile.w_min, n(pixels)},
+                            {&tile.flaw, n(pixels)},
+                            {&tile.rank, n(pixels)},
+                            {&tile.quality, n(pixels)},
+                            {&tile.redundancy, n(pixels)},
+                            {&tile.keep, n(pixels)},
+                            {&tile.slots, n(2 * s.slots, lane)},
+                            {&tile.factors, n(s.factors, lane)},
+                            {&tile.neighbors, n(3 * s.max_degree, lane)},
+                            {&tile.dates, n(s.dates, lane)}};
     constexpr std::size_t line = 64 / sizeof(T);
     std::size_t total = 0;
     for (const auto& p : pieces) total += (p.size + line - 1) / line * line;
-    memory.reset(::operator new(total * sizeof(T), std::align_val_t{64}));
+    memory.reset(::operator new (total * sizeof(T), std::align_val_t{64}));
     T* next = static_cast<T*>(memory.get());
     for (const auto& p : pieces) {
       *p.at = next;
@@ -86,10 +93,10 @@ void run(const EdgeFlowTask<T>& task) {
       if (task.rank) task.rank[p] = solved ? static_cast<std::int32_t>(tile.rank[c]) : 0;
       const int valid = solved ? static_cast<int>(count) : 0;
       if (task.valid) switch (task.valid_type) {
-        case EdgeFlowTask<T>::Number::int16: static_cast<std::int16_t*>(task.valid)[p] = static_cast<std::int16_t>(valid); break;
-        case EdgeFlowTask<T>::Number::int32: static_cast<std::int32_t*>(task.valid)[p] = valid; break;
-        case EdgeFlowTask<T>::Number::float32: static_cast<float*>(task.valid)[p] = static_cast<float>(valid); break;
-      }
+          case EdgeFlowTask<T>::Number::int16: static_cast<std::int16_t*>(task.valid)[p] = static_cast<std::int16_t>(valid); break;
+          case EdgeFlowTask<T>::Number::int32: static_cast<std::int32_t*>(task.valid)[p] = valid; break;
+          case EdgeFlowTask<T>::Number::float32: static_cast<float*>(task.valid)[p] = static_cast<float>(valid); break;
+        }
       if (task.quality_out) {
         const T quality = task.quality == kernels::Quality::temporal_coherence ? tile.quality[c] : std::sqrt(tile.quality[c]);
         task.quality_out[p] = solved ? quality : task.sink.fill;

@@ -12,7 +12,8 @@ namespace {
 using namespace kernels;
 
 template <class V, Quality Q, class I>
-void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, bool mark_determined, bool redundancy, int exempt, Tile<value_t<V>>& tile) {
+void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, bool mark_determined, bool redundancy, int exempt,
+                  Tile<value_t<V>>& tile) {
   using T = value_t<V>;
   constexpr int W = width<V>;
   const V zero(T(0)), one(T(1));
@@ -29,11 +30,13 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
     const packed_rows<V> y{tile.y + group}, w{tile.w + group}, x{tile.x + static_cast<std::size_t>(c) * static_cast<std::size_t>(s.dates)};
     const V w_min = choose(count > zero, io<V>::load(tile.w_min + c), one);
     const packed_rows<V> factors{tile.factors};
-    const auto result = edge_flow<V, Q, I>(program, pseudo, y, w, w_min, count, packed_rows<V>{tile.slots}, factors, packed_rows<V>{tile.neighbors}, x);
+    const auto result =
+        edge_flow<V, Q, I>(program, pseudo, y, w, w_min, count, packed_rows<V>{tile.slots}, factors, packed_rows<V>{tile.neighbors}, x);
     io<V>::store(tile.rank + c, result.rank);
     io<V>::store(tile.quality + c, result.quality);
     // Where nothing is missing, the network itself says how often a date is seen (the caller checks that once).
-    if (redundancy) io<V>::store(tile.redundancy + c, some(count < V(T(s.pairs))) ? least_redundancy<V>(s.incident.data(), s.dates, exempt, w) : V(T(1e9)));
+    if (redundancy)
+      io<V>::store(tile.redundancy + c, some(count < V(T(s.pairs))) ? least_redundancy<V>(s.incident.data(), s.dates, exempt, w) : V(T(1e9)));
     if (mark_determined && some(result.rank < V(T(s.dates) - T(1.5)))) {
       const packed_rows<V> u{tile.dates};
       determined<V>(program, s.factors, factors, u);
@@ -44,14 +47,17 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
 }
 
 template <class T>
-void solve(const detail::EdgeFlowSymbolic& s, const T* pseudo, Quality quality, int registers, bool mark_determined, bool redundancy, int exempt, Tile<T>& tile) {
+void solve(const detail::EdgeFlowSymbolic& s, const T* pseudo, Quality quality, int registers, bool mark_determined, bool redundancy, int exempt,
+           Tile<T>& tile) {
   using V = native<T>;
   const auto run = [&](auto of_width) {
     using L = decltype(of_width);
-    if (!s.narrow) {   // more than 32767 pairs: the interpreted form, whatever the quality
-      if (quality == Quality::temporal_coherence) solve_groups<L, Quality::temporal_coherence, std::int32_t>(s, pseudo, mark_determined, redundancy, exempt, tile);
+    if (!s.narrow) {  // more than 32767 pairs: the interpreted form, whatever the quality
+      if (quality == Quality::temporal_coherence)
+        solve_groups<L, Quality::temporal_coherence, std::int32_t>(s, pseudo, mark_determined, redundancy, exempt, tile);
       else solve_groups<L, Quality::residual_norm, std::int32_t>(s, pseudo, mark_determined, redundancy, exempt, tile);
-    } else if (quality == Quality::temporal_coherence) solve_groups<L, Quality::temporal_coherence, std::int16_t>(s, pseudo, mark_determined, redundancy, exempt, tile);
+    } else if (quality == Quality::temporal_coherence)
+      solve_groups<L, Quality::temporal_coherence, std::int16_t>(s, pseudo, mark_determined, redundancy, exempt, tile);
     else solve_groups<L, Quality::residual_norm, std::int16_t>(s, pseudo, mark_determined, redundancy, exempt, tile);
   };
   if constexpr (sizeof(T) == 4) {
@@ -93,18 +99,22 @@ struct PixelWeights {
   struct Row {
     T sign;
     template <class S>
-    LOPSAR_HD S operator()(S y, S weight, T* flaw, S& w) const { return observation(y, weight, sign, flaw, w); }
+    LOPSAR_HD S operator()(S y, S weight, T* flaw, S& w) const {
+      return observation(y, weight, sign, flaw, w);
+    }
   };
   LOPSAR_HD Row row(int k) const { return {T(sign[k])}; }
 };
 template <class T>
 struct PairWeights {
   const float* sign;
-  const T* weights;   // null: 1
+  const T* weights;  // null: 1
   struct Row {
     T sign, weight;
     template <class S>
-    LOPSAR_HD S operator()(S y, S, T* flaw, S& w) const { return observation(y, S(weight), sign, flaw, w); }
+    LOPSAR_HD S operator()(S y, S, T* flaw, S& w) const {
+      return observation(y, S(weight), sign, flaw, w);
+    }
   };
   LOPSAR_HD Row row(int k) const { return {T(sign[k]), weights ? weights[k] : T(1)}; }
 };
@@ -114,8 +124,7 @@ void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first
   const auto& o = *static_cast<const Observations<T>*>(data);
   if (o.weights.data && o.weights_per_pixel)
     fill_tile(s.pairs, o.y.data + first, o.weights.data + first, o.y.stride, o.weights.stride, n, tile, PixelWeights<T>{s.sign.data()});
-  else
-    fill_tile(s.pairs, o.y.data + first, static_cast<const T*>(nullptr), o.y.stride, 0, n, tile, PairWeights<T>{s.sign.data(), o.weights.data});
+  else fill_tile(s.pairs, o.y.data + first, static_cast<const T*>(nullptr), o.y.stride, 0, n, tile, PairWeights<T>{s.sign.data(), o.weights.data});
 }
 
 }  // namespace
@@ -129,7 +138,9 @@ template const EdgeFlowKernels<float>& edge_flow_level<float, LOPSAR_LEVEL>();
 template const EdgeFlowKernels<double>& edge_flow_level<double, LOPSAR_LEVEL>();
 
 template <class T, int level>
-TileSource<T> observations_level(const Observations<T>& observations) { return {&observations, load<T>}; }
+TileSource<T> observations_level(const Observations<T>& observations) {
+  return {&observations, load<T>};
+}
 template TileSource<float> observations_level<float, LOPSAR_LEVEL>(const Observations<float>&);
 template TileSource<double> observations_level<double, LOPSAR_LEVEL>(const Observations<double>&);
 

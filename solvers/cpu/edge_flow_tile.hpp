@@ -17,15 +17,15 @@ inline constexpr int tile_pixels = 256 / sizeof(T);
 // stride do not meet in the same cache sets.
 template <class T>
 struct Tile {
-  int lane;        // pixels of a lane group
-  T *y, *w;        // oriented data and weights; missing: y = kernels::missing, w = 0
-  T *x;            // date phases
-  T *count;        // valid observations
-  T *w_min;        // smallest positive weight, +inf where there is none
-  T *flaw;         // > 0: an observation or weight that no arithmetic can use
+  int lane;  // pixels of a lane group
+  T *y, *w;  // oriented data and weights; missing: y = kernels::missing, w = 0
+  T* x;      // date phases
+  T* count;  // valid observations
+  T* w_min;  // smallest positive weight, +inf where there is none
+  T* flaw;   // > 0: an observation or weight that no arithmetic can use
   T *rank, *quality, *redundancy;
-  T *keep;         // 1: the pixel's series is written, 0: the fill value
-  T *slots, *factors, *neighbors, *dates;   // scratch of one lane group
+  T* keep;                                 // 1: the pixel's series is written, 0: the fill value
+  T *slots, *factors, *neighbors, *dates;  // scratch of one lane group
 };
 
 // Observations for tiles: fills y, w, count, w_min, flaw for pixels [first, first+n). Where n < tile_pixels the rest is missing.
@@ -46,9 +46,10 @@ struct TileSink {
 
 template <class T>
 struct EdgeFlowKernels {
-  int lane;   // of one register
+  int lane;  // of one register
   // Solves the lane groups of a tile that have an observation; registers: 1 or 2 per operand.
-  void (*solve)(const detail::EdgeFlowSymbolic&, const T* pseudo, kernels::Quality, int registers, bool determined, bool redundancy, int exempt, Tile<T>&);
+  void (*solve)(const detail::EdgeFlowSymbolic&, const T* pseudo, kernels::Quality, int registers, bool determined, bool redundancy, int exempt,
+                Tile<T>&);
   void (*write)(const detail::EdgeFlowSymbolic&, const TileSink<T>&, const Tile<T>&, std::size_t first, std::size_t n);
 };
 template <class T, int level>

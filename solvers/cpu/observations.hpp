@@ -7,12 +7,12 @@ namespace lopsar::cpu {
 
 template <class T>
 struct Observations {
-  ConstBlock<T> y;           // (K, pixels)
-  ConstBlock<T> weights;     // (K, pixels), (K, 1) or null: inverse variances
+  ConstBlock<T> y;        // (K, pixels)
+  ConstBlock<T> weights;  // (K, pixels), (K, 1) or null: inverse variances
   bool weights_per_pixel = false;
 };
 template <class T, int level>
-TileSource<T> observations_level(const Observations<T>&);   // in the object of that level
+TileSource<T> observations_level(const Observations<T>&);  // in the object of that level
 template <class T>
 TileSource<T> observations_source(const Observations<T>& o, lanes::Level level) {
   return lanes::dispatch(level, [&](auto l) { return observations_level<T, l>(o); });

@@ -11,8 +11,8 @@ namespace lopsar::cpu {
 // `second` is coherence or weight; null: none, zeros are passed.
 // Rows are far apart, so that no hardware prefetcher follows them: row k+8 (at the end the next tile's first) is asked for here.
 template <class T, class Prepare>
-LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_stride, std::size_t second_stride, std::size_t n,
-                         Tile<T>& tile, const Prepare& prepare) {
+LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_stride, std::size_t second_stride, std::size_t n, Tile<T>& tile,
+                         const Prepare& prepare) {
   using S = lanes::native<T>;
   using lanes::io;
   constexpr int step = lanes::width<S>;

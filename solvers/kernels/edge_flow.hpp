@@ -79,8 +79,8 @@ LOPSAR_HD const I* eliminate(const I* op, const value_t<V>* pseudo, V w_min, Dat
 
 // Any degree: the neighbors pass through memory (3 rows each) instead of registers.
 template <class V, class I, class Data, class Slots, class Factors>
-LOPSAR_HD const I* eliminate_any(const I* op, int m, const value_t<V>* pseudo, V w_min, Data y, Data w, Slots slots, Factors factors,
-                                 Slots neighbors, int& at, V& pivot) {
+LOPSAR_HD const I* eliminate_any(const I* op, int m, const value_t<V>* pseudo, V w_min, Data y, Data w, Slots slots, Factors factors, Slots neighbors,
+                                 int& at, V& pivot) {
   using T = value_t<V>;
   const V zero(T(0));
   V d = zero, f = zero;
@@ -128,7 +128,7 @@ LOPSAR_HD V substitute(const I* neighbor, Factors factors, Rows x, int at) {
 template <class V, class I, class Factors, class Rows>
 LOPSAR_HD V substitute_any(const I* neighbor, int m, Factors factors, Rows x, int at) {
   V c = factors[at];
-  if (m == 0) return c;   // a date without pairs
+  if (m == 0) return c;  // a date without pairs
   const V last = x[neighbor[m - 1]];
   for (int a = 0; a < m - 1; ++a) c = madd(factors[at + 1 + a], x[neighbor[a]] - last, c);
   return last + c;
@@ -145,8 +145,8 @@ LOPSAR_HD V substitute_any(const I* neighbor, int m, Factors factors, Rows x, in
 // What a pixel's solve yields beside x.
 template <class V>
 struct EdgeFlowResult {
-  V rank;       // pivots that hang on data
-  V quality;    // sum of w e^2, or temporal coherence
+  V rank;     // pivots that hang on data
+  V quality;  // sum of w e^2, or temporal coherence
 };
 
 enum class Quality { residual_norm, temporal_coherence };
@@ -155,8 +155,8 @@ enum class Quality { residual_norm, temporal_coherence };
 // count: valid observations; slots, factors, neighbors: scratch rows; x: row per date, the root's is 0.
 // Per pixel: reads 8K bytes twice (second time from the tile), writes 4D.
 template <class V, Quality Q, class I, class Data, class Slots, class Factors, class Rows>
-LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const value_t<V>* pseudo, Data y, Data w, V w_min, V count,
-                                      Slots slots, Factors factors, Slots neighbors, Rows x) {
+LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const value_t<V>* pseudo, Data y, Data w, V w_min, V count, Slots slots,
+                                      Factors factors, Slots neighbors, Rows x) {
   using T = value_t<V>;
   constexpr bool small = sizeof(I) == 2;
   const V zero(T(0)), one(T(1)), threshold = w_min * V(T(pivot_threshold));
@@ -177,11 +177,12 @@ LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const v
     const int m = *op++;
     V pivot;
     if (small) switch (m) {
-#define F(M) case M: op = eliminate<V, M>(op, pseudo, w_min, y, w, slots, factors, at, pivot); break;
-      LOPSAR_DEGREES(F)
+#define F(M) \
+  case M: op = eliminate<V, M>(op, pseudo, w_min, y, w, slots, factors, at, pivot); break;
+        LOPSAR_DEGREES(F)
 #undef F
-      default: op = eliminate_any<V>(op, m, pseudo, w_min, y, w, slots, factors, neighbors, at, pivot);
-    }
+        default: op = eliminate_any<V>(op, m, pseudo, w_min, y, w, slots, factors, neighbors, at, pivot);
+      }
     else op = eliminate_any<V>(op, m, pseudo, w_min, y, w, slots, factors, neighbors, at, pivot);
     pseudo += m;
     rank = rank + choose(pivot > threshold, one, zero);
@@ -199,11 +200,12 @@ LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const v
     at -= m + 1;
     V xv;
     if (small) switch (m) {
-#define F(M) case M: xv = substitute<V, M>(back, factors, x, at); break;
-      LOPSAR_DEGREES(F)
+#define F(M) \
+  case M: xv = substitute<V, M>(back, factors, x, at); break;
+        LOPSAR_DEGREES(F)
 #undef F
-      default: xv = substitute_any<V>(back, m, factors, x, at);
-    }
+        default: xv = substitute_any<V>(back, m, factors, x, at);
+      }
     else xv = substitute_any<V>(back, m, factors, x, at);
     back += m;
     x.set(v, xv);

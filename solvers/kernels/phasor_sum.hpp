@@ -11,7 +11,7 @@ using namespace lanes;
 template <class V>
 struct PhasorSum {
   using T = value_t<V>;
-  V ss = V(T(0)), sc = V(T(0));   // never braces: xsimd 8 takes them for an initializer_list
+  V ss = V(T(0)), sc = V(T(0));  // never braces: xsimd 8 takes them for an initializer_list
 
   // sign -1 conjugates the term: |sum exp(i e)| changes when single residuals change orientation.
   // A missing observation has e near `missing`; its term is taken as e = 0 and its absence from n corrects the sum.
@@ -31,12 +31,18 @@ struct PhasorSum {
       c = madd(c, u, V(T(-4.934793)));
       c = madd(c, u, V(T(0.99999994)));
     } else {  // Taylor series of sin(pi r) and cos(pi r)
-      constexpr double a[] = {3.141592653589793, -5.167712780049969, 2.550164039877345, -0.5992645293207919,
-                              0.08214588661112819, -0.007370430945714348, 0.00046630280576761234,
-                              -2.1915353447830204e-05, 7.952054001475508e-07, -2.2948428997269856e-08};
-      constexpr double b[] = {1.0, -4.934802200544679, 4.058712126416768, -1.3352627688545893, 0.23533063035889312,
-                              -0.02580689139001405, 0.001929574309403922, -0.00010463810492484565,
-                              4.303069587032944e-06, -1.387895246221376e-07};
+      constexpr double a[] = {3.141592653589793,     -5.167712780049969,     2.550164039877345,       -0.5992645293207919,   0.08214588661112819,
+                              -0.007370430945714348, 0.00046630280576761234, -2.1915353447830204e-05, 7.952054001475508e-07, -2.2948428997269856e-08};
+      constexpr double b[] = {1.0,
+                              -4.934802200544679,
+                              4.058712126416768,
+                              -1.3352627688545893,
+                              0.23533063035889312,
+                              -0.02580689139001405,
+                              0.001929574309403922,
+                              -0.00010463810492484565,
+                              4.303069587032944e-06,
+                              -1.387895246221376e-07};
       s = V(T(a[9]));
       c = V(T(b[9]));
       LOPSAR_UNROLL for (int i = 8; i >= 0; --i) {

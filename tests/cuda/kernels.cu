@@ -40,7 +40,8 @@ __global__ void observation_kernel(int pairs, std::size_t pixels, float* y, floa
 
 // Phase and coherence of the job, in place.
 template <class Weight>
-__global__ void phase_kernel(int pairs, std::size_t pixels, float* y, float* coherence, const float* sign, const float* offset, bool zero_is_missing, Weight weight) {
+__global__ void phase_kernel(int pairs, std::size_t pixels, float* y, float* coherence, const float* sign, const float* offset, bool zero_is_missing,
+                             Weight weight) {
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
   for (int k = 0; k < pairs; ++k) {
@@ -62,12 +63,13 @@ __global__ void __launch_bounds__(128)
   extern __shared__ float scratch[];
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
-  const auto result = edge_flow<float, Q>(program, pseudo, Rows{y + p, pixels}, Rows{w + p, pixels}, w_min[p], count[p], Rows{scratch + threadIdx.x, blockDim.x},
-                                          Rows{factors + p, pixels}, Rows{scratch + 2 * slots * blockDim.x + threadIdx.x, blockDim.x}, Rows{x + p, pixels});
+  const auto result =
+      edge_flow<float, Q>(program, pseudo, Rows{y + p, pixels}, Rows{w + p, pixels}, w_min[p], count[p], Rows{scratch + threadIdx.x, blockDim.x},
+                          Rows{factors + p, pixels}, Rows{scratch + 2 * slots * blockDim.x + threadIdx.x, blockDim.x}, Rows{x + p, pixels});
   rank[p] = result.rank;
   quality[p] = result.quality;
 }
-#define LOPSAR_EDGE_FLOW(Q, I)                                                                                                                  \
+#define LOPSAR_EDGE_FLOW(Q, I)                                                                                                                    \
   template __global__ void edge_flow_kernel<Q, I>(EdgeFlowProgram<I>, std::size_t, int, const float*, float*, float*, const float*, const float*, \
                                                   float*, float*, float*, float*);
 LOPSAR_EDGE_FLOW(Quality::residual_norm, std::int16_t)

@@ -122,8 +122,11 @@ std::vector<float> read_all(const std::string& path, const std::string& name) {
 }
 
 std::vector<Product> two_products(const Folder& folder) {
-  return {{folder / "ts.h5", {{"FILE_TYPE", "timeseries"}, {"UNIT", "m"}},
-           {{"date", ElementType::string, {3}, {}, {"20170101", "20170113", "20170125"}}, {"bperp", ElementType::float32, {3}, {0.f, 1.5f, -2.f}, {}}, {"timeseries", ElementType::float32, {3, 8, 5}, {}, {}}}},
+  return {{folder / "ts.h5",
+           {{"FILE_TYPE", "timeseries"}, {"UNIT", "m"}},
+           {{"date", ElementType::string, {3}, {}, {"20170101", "20170113", "20170125"}},
+            {"bperp", ElementType::float32, {3}, {0.f, 1.5f, -2.f}, {}},
+            {"timeseries", ElementType::float32, {3, 8, 5}, {}, {}}}},
           {folder / "status.h5", {{"FILE_TYPE", "mask"}}, {{"status", ElementType::uint8, {8, 5}, {}, {}}}}};
 }
 
@@ -262,7 +265,8 @@ TEST_CASE("files of other writers: byte order, other filters, holes, filter mask
       if (kind == 3) return;
       REQUIRE(H5Dwrite_chunk(dataset, H5P_DEFAULT, kind == 2 ? 0 : 3, at, one.size() * 4, one.data()) >= 0);
     });
-    check_reader(folder / "hole.h5", "d", [&](std::size_t k, std::size_t y, std::size_t x) { return kind < 3 && k < 2 && y >= 5 && y < 10 ? expected(k, y, x) : fill; });
+    check_reader(folder / "hole.h5", "d",
+                 [&](std::size_t k, std::size_t y, std::size_t x) { return kind < 3 && k < 2 && y >= 5 && y < 10 ? expected(k, y, x) : fill; });
   }
   make_plain(folder / "late.h5", H5T_IEEE_F32LE, H5Pcreate(H5P_DATASET_CREATE), [](hid_t) {});
   check_reader(folder / "late.h5", "d", [](auto, auto, auto) { return 0.f; });
@@ -327,7 +331,8 @@ TEST_CASE("attributes, strings and groups", "[files]") {
     H5Aclose(attribute);
   };
   const hsize_t one = 1, three = 3;
-  const hid_t vector1 = H5Screate_simple(1, &one, nullptr), vector3 = H5Screate_simple(1, &three, nullptr), fixed = H5Tcopy(H5T_C_S1), enumeration = H5Tenum_create(H5T_NATIVE_INT8);
+  const hid_t vector1 = H5Screate_simple(1, &one, nullptr), vector3 = H5Screate_simple(1, &three, nullptr), fixed = H5Tcopy(H5T_C_S1),
+              enumeration = H5Tenum_create(H5T_NATIVE_INT8);
   const float f = 0.1f;
   const double d = 0.0554657600, big = 6371000;
   const int i3[3] = {1, -2, 3};
@@ -346,7 +351,16 @@ TEST_CASE("attributes, strings and groups", "[files]") {
   H5Fclose(raw);
 
   const Hdf5File file = Hdf5File::open(folder / "a.h5");
-  CHECK(file.attributes() == std::map<std::string, std::string>{{"NAME", "twice"}, {"EMPTY", ""}, {"LONG", std::string(5000, 'x')}, {"F", "0.1"}, {"D", "0.05546576"}, {"BIG", "6371000"}, {"I", "[1 -2 3]"}, {"U", "18446744073709551615"}, {"S", "ab"}, {"B", "True"}});
+  CHECK(file.attributes() == std::map<std::string, std::string>{{"NAME", "twice"},
+                                                                {"EMPTY", ""},
+                                                                {"LONG", std::string(5000, 'x')},
+                                                                {"F", "0.1"},
+                                                                {"D", "0.05546576"},
+                                                                {"BIG", "6371000"},
+                                                                {"I", "[1 -2 3]"},
+                                                                {"U", "18446744073709551615"},
+                                                                {"S", "ab"},
+                                                                {"B", "True"}});
   CHECK(file.attributes("date") == std::map<std::string, std::string>{{"UNIT", "m"}});
   CHECK(file.datasets() == std::vector<std::string>{"date", "deep/er/scalar"});
   CHECK(file.read_strings("date") == std::vector<std::string>{"20170101", "20170113", "short", ""});
@@ -421,7 +435,9 @@ TEST_CASE("truncated and damaged files give a FileError at every length", "[file
     const hsize_t at[3] = {0, 0, 0};
     H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, at, 10, "0123456789");
   });
-  CHECK(message_of([&] { RowReader(Hdf5File::open(folder / "bad.h5"), "d", {0}).read(0, L, out.data(), L * W); }).find("bad.h5: d: chunk at (0, 0, 0)") != std::string::npos);
+  CHECK(message_of([&] {
+          RowReader(Hdf5File::open(folder / "bad.h5"), "d", {0}).read(0, L, out.data(), L * W);
+        }).find("bad.h5: d: chunk at (0, 0, 0)") != std::string::npos);
 }
 
 TEST_CASE("products hold what was written, under their final names only after commit", "[files]") {
@@ -448,11 +464,11 @@ TEST_CASE("products hold what was written, under their final names only after co
 TEST_CASE("a killed run resumes, another identity starts afresh", "[files]") {
   const Folder folder;
   REQUIRE(in_child([&] {
-    ProductSet set = ProductSet::create_or_resume(two_products(folder), "run", 4);
-    write_block(set, 0);
-    write_block(set, 2);
-    ::raise(SIGKILL);
-  }) == SIGKILL);
+            ProductSet set = ProductSet::create_or_resume(two_products(folder), "run", 4);
+            write_block(set, 0);
+            write_block(set, 2);
+            ::raise(SIGKILL);
+          }) == SIGKILL);
   std::ofstream(folder / ".ts.h5.journal", std::ios::app) << "block 1";  // torn line: does not count
   {
     ProductSet set = ProductSet::create_or_resume(two_products(folder), "run", 4);
@@ -469,11 +485,20 @@ TEST_CASE("a killed run resumes, another identity starts afresh", "[files]") {
   }
   check_products(folder);
 
-  { ProductSet set = ProductSet::create_or_resume(two_products(folder), "run", 4); write_block(set, 0); }
+  {
+    ProductSet set = ProductSet::create_or_resume(two_products(folder), "run", 4);
+    write_block(set, 0);
+  }
   CHECK(ProductSet::create_or_resume(two_products(folder), "other", 4).finished().empty());
-  { ProductSet set = ProductSet::create_or_resume(two_products(folder), "other", 4); write_block(set, 0); }
+  {
+    ProductSet set = ProductSet::create_or_resume(two_products(folder), "other", 4);
+    write_block(set, 0);
+  }
   CHECK(ProductSet::create_or_resume(two_products(folder), "other", 8).finished().empty());
-  { ProductSet set = ProductSet::create_or_resume(two_products(folder), "other", 8); write_block(set, 0); }
+  {
+    ProductSet set = ProductSet::create_or_resume(two_products(folder), "other", 8);
+    write_block(set, 0);
+  }
   fs::resize_file(folder / ".status.h5.partial", 100);
   ProductSet set = ProductSet::create_or_resume(two_products(folder), "other", 8);
   CHECK(set.finished().empty());
@@ -511,20 +536,20 @@ TEST_CASE("a full disk is called that, and leaves nothing behind", "[files]") {
   };
   std::vector<Product> large{{folder / "large.h5", {}, {{"timeseries", ElementType::float32, {4, 300, 300}, {}, {}}}}};
   CHECK(limited([&] {
-    limit(100000);
-    const std::string message = message_of([&] { ProductSet::create_or_resume(large, "run", 1); });
-    if (message.empty()) ::_exit(1);
-    std::ofstream(folder / "message") << message;
-  }) == 0);
+          limit(100000);
+          const std::string message = message_of([&] { ProductSet::create_or_resume(large, "run", 1); });
+          if (message.empty()) ::_exit(1);
+          std::ofstream(folder / "message") << message;
+        }) == 0);
   CHECK_FALSE(fs::exists(folder / ".large.h5.partial"));
   CHECK(contents(folder / "message").find("large.h5") != std::string::npos);
   CHECK(limited([&] {
-    ProductSet set = ProductSet::create_or_resume(large, "run", 1);
-    limit(100000);
-    const std::vector<float> rows(4 * 300 * 300);
-    const std::string message = message_of([&] { set.write_rows(0, "timeseries", 0, 300, rows.data(), 90000); });
-    ::_exit(message.find("may not grow so large") == std::string::npos);
-  }) == 0);
+          ProductSet set = ProductSet::create_or_resume(large, "run", 1);
+          limit(100000);
+          const std::vector<float> rows(4 * 300 * 300);
+          const std::string message = message_of([&] { set.write_rows(0, "timeseries", 0, 300, rows.data(), 90000); });
+          ::_exit(message.find("may not grow so large") == std::string::npos);
+        }) == 0);
 }
 
 TEST_CASE("products with bad shapes or names are refused", "[files]") {

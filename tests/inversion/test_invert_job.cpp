@@ -31,7 +31,7 @@ constexpr std::size_t length = 9, width = 5, pairs = 5, dates = 4;
 const std::vector<std::string> names{"20200101", "20200113", "20200125", "20200206"};
 const std::size_t first[pairs] = {0, 1, 2, 0, 1}, second[pairs] = {1, 2, 3, 2, 3};
 
-float displacement(std::size_t d, std::size_t p) { return 0.01f * float(d) * float(p); }   // m
+float displacement(std::size_t d, std::size_t p) { return 0.01f * float(d) * float(p); }  // m
 
 // A stack without noise; the pair before the last is dropped, pixel 7 has no data, pixel 8 misses the last date.
 void write_stack(const std::string& path, double wavelength) {
@@ -63,8 +63,8 @@ void write_stack(const std::string& path, double wavelength) {
     file.create_dataset(name, cube, ElementType::float32, chunked);
     file.write(name, origin, cube, ElementType::float32, values->data());
   }
-  for (const auto& [key, value] : {std::pair{"LENGTH", "9"}, std::pair{"WIDTH", "5"}, std::pair{"WAVELENGTH", "0.05"}, std::pair{"ALOOKS", "5.0"}, std::pair{"RLOOKS", "15"},
-                                   std::pair{"REF_Y", "0"}, std::pair{"REF_X", "0"}, std::pair{"NO_DATA_VALUE", "0"}})
+  for (const auto& [key, value] : {std::pair{"LENGTH", "9"}, std::pair{"WIDTH", "5"}, std::pair{"WAVELENGTH", "0.05"}, std::pair{"ALOOKS", "5.0"},
+                                   std::pair{"RLOOKS", "15"}, std::pair{"REF_Y", "0"}, std::pair{"REF_X", "0"}, std::pair{"NO_DATA_VALUE", "0"}})
     file.set_attribute(key, value);
   file.close();
 }
@@ -103,10 +103,12 @@ TEST_CASE("the job returns displacement relative to the reference pixel and the 
     CHECK(report.pixels_by_status[std::size_t(Status::ok)] == length * width - 2);
     CHECK(report.pixels_by_status[std::size_t(Status::no_data)] == 1);
     CHECK(report.pixels_by_status[std::size_t(Status::below_redundancy)] == 1);
-    const auto series = read(o.output[0], "timeseries"), quality = read(o.output[1], "temporalCoherence"), number = read(o.output[2], "mask"), status = read(o.output[2], "status");
+    const auto series = read(o.output[0], "timeseries"), quality = read(o.output[1], "temporalCoherence"), number = read(o.output[2], "mask"),
+               status = read(o.output[2], "status");
     for (std::size_t pixel = 0; pixel < length * width; ++pixel) {
       const bool in = pixel != 7 && pixel != 8;
-      for (std::size_t d = 0; d < dates; ++d) CHECK(std::abs(series[d * length * width + pixel] - (in ? displacement(d, pixel) : 0.f)) <= 1e-6f * (1 + displacement(dates, pixel)));
+      for (std::size_t d = 0; d < dates; ++d)
+        CHECK(std::abs(series[d * length * width + pixel] - (in ? displacement(d, pixel) : 0.f)) <= 1e-6f * (1 + displacement(dates, pixel)));
       CHECK(number[pixel] == (in ? 4.f : 0.f));
       CHECK(std::abs(quality[pixel] - (in ? 1.f : 0.f)) < 1e-6f);
       CHECK((status[pixel] == 0) == in);

@@ -29,7 +29,8 @@ struct Result {
 };
 
 template <class T>
-Result<T> invert(const Network& network, const Grid<T>& phase, const Grid<T>* coherence, TimeSeriesOptions options, const std::uint8_t* mask = nullptr) {
+Result<T> invert(const Network& network, const Grid<T>& phase, const Grid<T>* coherence, TimeSeriesOptions options,
+                 const std::uint8_t* mask = nullptr) {
   const std::size_t pixels = phase.pixels;
   Result<T> r{Grid<T>(network.dates().size(), pixels, 3), std::vector<T>(pixels, T(-9)), std::vector<std::int32_t>(pixels, -9),
               std::vector<std::int32_t>(pixels, -9), std::vector<std::uint8_t>(pixels, 99)};
@@ -91,7 +92,8 @@ TEMPLATE_TEST_CASE("time series: series, coherence and counts against exact leas
         for (std::size_t k = 0; k < pairs; ++k) {
           phase.at(k, p) = static_cast<T>(x[network.pairs()[k].second] - x[network.pairs()[k].first] + offset[k] + scatter * normal(random));
           coherence.at(k, p) = static_cast<T>(0.03 + 0.965 * uniform(random));
-          if (uniform(random) < (p % 3 == 2 ? 0.4 : 0.05)) phase.at(k, p) = static_cast<T>(random() % 2 ? std::numeric_limits<double>::quiet_NaN() : 0.0);
+          if (uniform(random) < (p % 3 == 2 ? 0.4 : 0.05))
+            phase.at(k, p) = static_cast<T>(random() % 2 ? std::numeric_limits<double>::quiet_NaN() : 0.0);
         }
       }
       std::vector<double> coherences;
@@ -109,8 +111,9 @@ TEMPLATE_TEST_CASE("time series: series, coherence and counts against exact leas
         std::vector<double> y, w;
         for (std::size_t k = 0; k < pairs; ++k) {
           const T value = phase.at(k, p);
-          y.push_back(std::isnan(value) || value == 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(value - static_cast<T>(offset[k])));
-          w.push_back(static_cast<double>(static_cast<T>(weights[p * pairs + k])));   // as held in the table of that precision
+          y.push_back(std::isnan(value) || value == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                                      : static_cast<double>(value - static_cast<T>(offset[k])));
+          w.push_back(static_cast<double>(static_cast<T>(weights[p * pairs + k])));  // as held in the table of that precision
         }
         const auto exact = exact_solver.solve(y, w);
         for (const auto* r : {&velocity, &norm_phase}) {
@@ -125,35 +128,39 @@ TEMPLATE_TEST_CASE("time series: series, coherence and counts against exact leas
           CHECK(r->status[p] == number(exact.components == 1 ? Status::ok : Status::rank_deficient));
           auto filled = exact;
           if (r == &velocity) exact_solver.minimum_norm_velocity(filled);
-          else exact_solver.minimum_norm_phase(filled, 0);   // against the first date, whatever the reference
+          else exact_solver.minimum_norm_phase(filled, 0);  // against the first date, whatever the reference
           for (std::size_t d = 0; d < x.size(); ++d)
-            worst_series = std::max(worst_series, static_cast<double>(std::fabs(static_cast<long double>(r->series.at(d, p)) - filled.x[d]) / filled.largest));
-          worst_coherence = std::max(worst_coherence, static_cast<double>(std::fabs(static_cast<long double>(r->coherence[p]) - exact.temporal_coherence)));
+            worst_series =
+                std::max(worst_series, static_cast<double>(std::fabs(static_cast<long double>(r->series.at(d, p)) - filled.x[d]) / filled.largest));
+          worst_coherence =
+              std::max(worst_coherence, static_cast<double>(std::fabs(static_cast<long double>(r->coherence[p]) - exact.temporal_coherence)));
         }
       }
     }
   std::cout << "\ntime series, level " << lanes::name(lanes::active_level()) << ", " << (sizeof(T) == 4 ? "float32" : "float64") << std::scientific
-            << std::setprecision(1) << ": " << inverted << " inversions, " << deficient << " rank-deficient, largest relative error " << worst_series << ", temporal coherence " << worst_coherence << std::endl;
+            << std::setprecision(1) << ": " << inverted << " inversions, " << deficient << " rank-deficient, largest relative error " << worst_series
+            << ", temporal coherence " << worst_coherence << std::endl;
   CHECK(worst_series <= (sizeof(T) == 4 ? 2e-6 : 1e-12));
   CHECK(worst_coherence <= (sizeof(T) == 4 ? 2e-6 : 1e-12));
 }
 
 TEST_CASE("time series: the redundancy rule exempts the first date, or the shared reference", "[inversion][time_series]") {
-  const Network chain(support::Names{{"20200101", "20200113"}, {"20200113", "20200125"}, {"20200101", "20200125"}, {"20200125", "20200206"}, {"20200113", "20200206"}});
+  const Network chain(support::Names{
+      {"20200101", "20200113"}, {"20200113", "20200125"}, {"20200101", "20200125"}, {"20200125", "20200206"}, {"20200113", "20200206"}});
   auto phase = phase_of(chain, {0, 1, 2.5, 4}, 6);
-  for (const std::size_t k : {0, 2}) phase.at(k, 1) = missing;           // first date lost
-  for (const std::size_t k : {0, 1, 4}) phase.at(k, 2) = missing;        // a middle date lost
-  for (const std::size_t k : {3, 4}) phase.at(k, 3) = missing;           // the last date lost
-  phase.at(4, 4) = missing;                                              // the last date seen once
+  for (const std::size_t k : {0, 2}) phase.at(k, 1) = missing;     // first date lost
+  for (const std::size_t k : {0, 1, 4}) phase.at(k, 2) = missing;  // a middle date lost
+  for (const std::size_t k : {3, 4}) phase.at(k, 3) = missing;     // the last date lost
+  phase.at(4, 4) = missing;                                        // the last date seen once
   for (std::size_t k = 0; k < 5; ++k) phase.at(k, 5) = missing;
   auto options = unweighted();
   auto r = invert<float>(chain, phase, nullptr, options);
-  CHECK(r.status == std::vector<std::uint8_t>{number(Status::ok), number(Status::rank_deficient), number(Status::below_redundancy), number(Status::below_redundancy),
-                                              number(Status::ok), number(Status::no_data)});
+  CHECK(r.status == std::vector<std::uint8_t>{number(Status::ok), number(Status::rank_deficient), number(Status::below_redundancy),
+                                              number(Status::below_redundancy), number(Status::ok), number(Status::no_data)});
   CHECK(r.valid == std::vector<std::int32_t>{5, 3, 0, 0, 4, 0});
   CHECK(r.rank == std::vector<std::int32_t>{3, 2, 0, 0, 3, 0});
   for (std::size_t d = 0; d < 4; ++d)
-    for (const std::size_t p : {2, 3, 5}) CHECK(r.series.at(d, p) == 0);   // MintPy's zeros
+    for (const std::size_t p : {2, 3, 5}) CHECK(r.series.at(d, p) == 0);  // MintPy's zeros
   for (const std::size_t p : {2, 3, 5}) CHECK(r.coherence[p] == 0);
   CHECK(r.series.at(3, 0) == Approx(4));
   // First date missing: no velocity in the first interval.
@@ -163,19 +170,19 @@ TEST_CASE("time series: the redundancy rule exempts the first date, or the share
   options.min_redundancy = 2;
   r = invert<float>(chain, phase, nullptr, options);
   CHECK(r.status[0] == number(Status::ok));
-  CHECK(r.status[1] == number(Status::rank_deficient));     // every date but the first is seen twice
+  CHECK(r.status[1] == number(Status::rank_deficient));  // every date but the first is seen twice
   CHECK(r.status[4] == number(Status::below_redundancy));
   options.min_redundancy = 0;
   r = invert<float>(chain, phase, nullptr, options);
   CHECK(r.status[2] == number(Status::rank_deficient));
   CHECK(r.status[3] == number(Status::rank_deficient));
   CHECK(r.status[5] == number(Status::no_data));
-  CHECK(r.series.at(3, 3) == Approx(r.series.at(2, 3)));   // no velocity where nothing is known
+  CHECK(r.series.at(3, 3) == Approx(r.series.at(2, 3)));  // no velocity where nothing is known
 
   // All pairs share their first date, which is not the earliest: MintPy then drops that date's column, and the rule exempts it.
   const Network star(support::Names{{"20200125", "20200101"}, {"20200125", "20200113"}, {"20200125", "20200206"}}, "20200125");
   auto lost = phase_of(star, {1, 2, 0, 3}, 2);
-  lost.at(0, 1) = missing;   // the earliest date is lost: it counts here
+  lost.at(0, 1) = missing;  // the earliest date is lost: it counts here
   options.min_redundancy = 1;
   r = invert<float>(star, lost, nullptr, options);
   CHECK(r.status == std::vector<std::uint8_t>{number(Status::ok), number(Status::below_redundancy)});
@@ -203,7 +210,7 @@ TEST_CASE("time series: zero phase, reference phase, mask, scale", "[inversion][
     holes.at(12, 3) = missing;
     CHECK(invert<float>(network, holes, nullptr, options).valid[3] == 42);
     options.reference_phase.assign(45, 0);
-    options.reference_phase[20] = static_cast<double>(phase.at(20, 0));   // every pixel's phase becomes 0 there
+    options.reference_phase[20] = static_cast<double>(phase.at(20, 0));  // every pixel's phase becomes 0 there
     CHECK(invert<float>(network, holes, nullptr, options).valid[3] == 41);
     CHECK(invert<float>(network, holes, nullptr, options).valid[4] == 44);
     options.zero_is_missing = false;
@@ -284,13 +291,13 @@ TEST_CASE("time series: MintPy's rank-deficient answers", "[inversion][time_seri
   auto phase = phase_of(network, {0, 1, 2.5, 2, 3, 4, 4.2, 6}, 3);
   for (std::size_t k = 0; k < 18; ++k) {
     const auto& p = network.pairs()[k];
-    if (p.first == 0) phase.at(k, 0) = missing;                        // first date missing
-    if (p.first <= 3 && p.second > 3) phase.at(k, 1) = missing;        // gap between 4th and 5th date
-    if ((p.first + p.second) % 2) phase.at(k, 2) = missing;            // even and odd dates apart
+    if (p.first == 0) phase.at(k, 0) = missing;                  // first date missing
+    if (p.first <= 3 && p.second > 3) phase.at(k, 1) = missing;  // gap between 4th and 5th date
+    if ((p.first + p.second) % 2) phase.at(k, 2) = missing;      // even and odd dates apart
   }
   auto options = unweighted();
   const auto velocity = invert<float>(network, phase, nullptr, options);
-  const double o = 0.6 / 7;   // least squares of the seven increments over the offset of the odd dates
+  const double o = 0.6 / 7;  // least squares of the seven increments over the offset of the odd dates
   const double expected_velocity[3][8] = {{0, 0, 1.5, 1, 2, 3, 3.2, 5}, {0, 1, 2.5, 2, 2, 3, 3.2, 5}, {0, 1 - o, 2.5, 2 - o, 3, 4 - o, 4.2, 6 - o}};
   options.null_space = NullSpace::minimum_norm_phase;
   const auto norm_phase = invert<float>(network, phase, nullptr, options);

@@ -64,7 +64,8 @@ TEST_CASE("phase variance: MintPy's values", "[inversion][weights]") {
   for (const auto& row : rows) {
     const auto weight = coherence_to_weight({std::begin(coherence), std::end(coherence)}, WeightFunction::variance, row.looks);
     for (int i = 0; i < 9; ++i) {
-      INFO("looks " << row.looks << ", coherence " << coherence[i] << ", relative difference " << 1 / weight[static_cast<std::size_t>(i)] / row.values[i] - 1);
+      INFO("looks " << row.looks << ", coherence " << coherence[i] << ", relative difference "
+                    << 1 / weight[static_cast<std::size_t>(i)] / row.values[i] - 1);
       // Half a unit of the ninth digit, and what q = 1 - b^2 >= 0.005 loses in float64 at phi = pi: 80.5 * 1.1e-16 / 0.005 of terms
       // of size 1.6, times pi^2 * 2 pi / 200 at both ends. (L = 80 at the last bin: a variance of 2e-5.)
       const double digits = std::pow(10, std::floor(std::log10(row.values[i])) - 8) * 0.51 + 2e-12;
@@ -95,7 +96,7 @@ TEST_CASE("weights: tables, names and what is refused", "[inversion][weights]") 
   CHECK(table.size() == 200);
   CHECK(std::all_of(table.begin(), table.end(), [](double v) { return v > 0 && std::isfinite(v); }));
   CHECK(table == variance_table(39));
-  CHECK(variance_table(80) == variance_table(400));   // MintPy's cap
+  CHECK(variance_table(80) == variance_table(400));  // MintPy's cap
   CHECK(weight_function("var") == WeightFunction::variance);
   CHECK(weight_function("fim") == WeightFunction::fisher);
   CHECK(weight_function("coh") == WeightFunction::coherence);
@@ -116,13 +117,15 @@ TEST_CASE("every float of [0.05, 0.9975] falls into MintPy's variance bin", "[in
   for (int i = 0; i < variance_bins; ++i) expected[static_cast<std::size_t>(i)] = weight(i) / (first + weight(i));
   double gap = 1;
   for (int i = 10; i < variance_bins; ++i) gap = std::min(gap, expected[static_cast<std::size_t>(i)] - expected[static_cast<std::size_t>(i) - 1]);
-  REQUIRE(gap > 1e-5);   // bins are told apart by far more than float32 rounding
+  REQUIRE(gap > 1e-5);  // bins are told apart by far more than float32 rounding
   std::size_t checked = 0, wrong = 0;
   const auto check = [&](const std::vector<float>& coherence) {
     const auto share = share_of_second(coherence, 0.5f, WeightFunction::variance, 39);
     for (std::size_t p = 0; p < coherence.size(); ++p, ++checked) {
       const bool bad = !(std::fabs(static_cast<double>(share[p]) - expected[static_cast<std::size_t>(mintpy_bin(coherence[p]))]) < gap / 2);
-      if (bad && wrong < 5) UNSCOPED_INFO("coherence " << std::hexfloat << coherence[p] << std::defaultfloat << " " << coherence[p] << ", MintPy's bin " << mintpy_bin(coherence[p]) << ", weight share " << share[p]);
+      if (bad && wrong < 5)
+        UNSCOPED_INFO("coherence " << std::hexfloat << coherence[p] << std::defaultfloat << " " << coherence[p] << ", MintPy's bin "
+                                   << mintpy_bin(coherence[p]) << ", weight share " << share[p]);
       wrong += bad;
     }
   };
@@ -132,7 +135,9 @@ TEST_CASE("every float of [0.05, 0.9975] falls into MintPy's variance bin", "[in
     const auto edge = std::bit_cast<std::uint32_t>(static_cast<float>(0.0025 + 0.005 * i));
     for (std::uint32_t b = edge - 300; b <= edge + 300; ++b) block.push_back(std::bit_cast<float>(b));
   }
-  for (const float g : {0.05f, 0.0f, -1.f, 0.04999999f, 0.9975f, 0.99750006f, 1.f, 1.5f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) block.push_back(g);
+  for (const float g : {0.05f, 0.0f, -1.f, 0.04999999f, 0.9975f, 0.99750006f, 1.f, 1.5f, std::numeric_limits<float>::infinity(),
+                        std::numeric_limits<float>::quiet_NaN()})
+    block.push_back(g);
   check(block);
   CHECK(wrong == 0);
   // And all between, in sanitized builds a sample.
@@ -164,6 +169,6 @@ TEST_CASE("weights in the lanes equal the definitions", "[inversion][weights]") 
         worst = std::max(worst, std::fabs(static_cast<double>(share[p]) - weight[p] / (first + weight[p])));
       }
       INFO("function " << static_cast<int>(function) << ", looks " << looks << ", largest error " << worst);
-      CHECK(worst <= 5e-7);   // a handful of float32 roundings of a number below 1
+      CHECK(worst <= 5e-7);  // a handful of float32 roundings of a number below 1
     }
 }

@@ -105,7 +105,7 @@ TEST_CASE("Network: rank and components equal those of the matrix", "[operators]
 TEST_CASE("Network: dates, days and reference", "[operators][network]") {
   const Network network(Names{{"2020-03-01", "20200101"}, {"20200101T0630", "20200301"}}, "2020-03-01");
   CHECK(network.dates() == std::vector<std::string>{"20200101", "20200101T0630", "20200301"});
-  CHECK(network.days() == std::vector<double>{18262, 18262 + 390.0 / 1440, 18322});   // 2020 is a leap year
+  CHECK(network.days() == std::vector<double>{18262, 18262 + 390.0 / 1440, 18322});  // 2020 is a leap year
   CHECK(network.reference() == 2);
   CHECK(network.pairs() == std::vector<Network::Pair>{{2, 0}, {1, 2}});
   CHECK(network.shape() == lopsar::Shape{2, 2});
@@ -119,8 +119,10 @@ TEST_CASE("Network: bad dates and pairs are named", "[operators][network]") {
   CHECK_THROWS_WITH(Network(Names{}), ContainsSubstring("expected at least one interferogram"));
   CHECK_THROWS_WITH(Network(Names{{"20200101", "20200101"}}), ContainsSubstring("20200101_20200101"));
   CHECK_THROWS_WITH(Network(Names{{"20200101", "2020-01-01"}}), ContainsSubstring("two different dates"));
-  CHECK_THROWS_WITH(Network(Names{{"20200101", "20200113"}}, "20200125"), ContainsSubstring("expected a reference among the 2 dates 20200101 .. 20200113, got 20200125"));
-  for (const std::string bad : {"", "2020", "200101", "2020010", "20200101T", "20200101T06", "20200101t0630", "2020/01/01", "2020-1-1", "abcdefgh", "20200101 ", " 20200101"}) {
+  CHECK_THROWS_WITH(Network(Names{{"20200101", "20200113"}}, "20200125"),
+                    ContainsSubstring("expected a reference among the 2 dates 20200101 .. 20200113, got 20200125"));
+  for (const std::string bad : {"", "2020", "200101", "2020010", "20200101T", "20200101T06", "20200101t0630", "2020/01/01", "2020-1-1", "abcdefgh",
+                                "20200101 ", " 20200101"}) {
     INFO("'" << bad << "'");
     CHECK_THROWS_AS(Network(Names{{bad, "20200113"}}), InvalidArgument);
     CHECK_THROWS_WITH(lopsar::normalized_date(bad), ContainsSubstring("got '" + bad + "'"));

@@ -33,7 +33,7 @@ struct Result {
   std::vector<std::int32_t> rank, valid;
   std::vector<T> residual_norm;
 
-  bool same_bits(const Result& other, const std::vector<std::size_t>& pick) const {   // pixel p here is pick[p] there
+  bool same_bits(const Result& other, const std::vector<std::size_t>& pick) const {  // pixel p here is pick[p] there
     for (std::size_t p = 0; p < pick.size(); ++p) {
       const std::size_t q = pick[p];
       if (status[p] != other.status[q] || rank[p] != other.rank[q] || valid[p] != other.valid[q]) return false;
@@ -46,16 +46,18 @@ struct Result {
 };
 
 template <class T>
-Result<T> solve(const Network& network, const Grid<T>& y, lopsar::ConstBlock<T> w, SolveOptions options = {}, std::size_t gap = 0, std::size_t start = 0) {
-  Result<T> r{Grid<T>(network.shape().columns, y.pixels, gap, start), std::vector<std::uint8_t>(y.pixels, 99), std::vector<std::int32_t>(y.pixels, -9),
-              std::vector<std::int32_t>(y.pixels, -9), std::vector<T>(y.pixels, T(-9))};
+Result<T> solve(const Network& network, const Grid<T>& y, lopsar::ConstBlock<T> w, SolveOptions options = {}, std::size_t gap = 0,
+                std::size_t start = 0) {
+  Result<T> r{Grid<T>(network.shape().columns, y.pixels, gap, start), std::vector<std::uint8_t>(y.pixels, 99),
+              std::vector<std::int32_t>(y.pixels, -9), std::vector<std::int32_t>(y.pixels, -9), std::vector<T>(y.pixels, T(-9))};
   lopsar::SolveOutput<T> out;
   out.x = r.x.block();
   out.status = r.status.data();
   out.rank = r.rank.data();
   out.valid = r.valid.data();
   out.residual_norm = r.residual_norm.data();
-  lopsar::solve_into(network, y.view(), out, lopsar::SolveOptions<T>{w, lopsar::Method::automatic, options.null_space, options.threads, options.chunk_size});
+  lopsar::solve_into(network, y.view(), out,
+                     lopsar::SolveOptions<T>{w, lopsar::Method::automatic, options.null_space, options.threads, options.chunk_size});
   CHECK(r.x.gap_untouched());
   return r;
 }
@@ -139,7 +141,7 @@ std::vector<std::size_t> range(std::size_t n, std::size_t first = 0) {
 
 TEST_CASE("edge flow: float32 accuracy on the published networks", "[solvers][edge_flow][accuracy]") {
   constexpr std::pair<int, int> sizes[] = {{288, 98}, {490, 98}, {1297, 333}, {167, 24}, {505, 114}};
-  constexpr std::size_t pixels = sanitized ? 33 : 352;   // times 4 variants times 3 amplitudes: 4224 per network
+  constexpr std::size_t pixels = sanitized ? 33 : 352;  // times 4 variants times 3 amplitudes: 4224 per network
   std::cout << "\nlargest error / pixel's max(|x|,|y|), level " << lopsar::lanes::name(lopsar::lanes::active_level()) << ", " << 12 * pixels
             << " pixels per network (QR32: float32 QR in velocities, as MintPy's lstsq, 4 pixels)\n"
             << "    K    D  variant          1 rad    10 rad   100 rad   float64   QR32 at 10 rad     norm\n";
@@ -158,7 +160,7 @@ TEST_CASE("edge flow: float32 accuracy on the published networks", "[solvers][ed
         const double amplitude = std::pow(10.0, a);
         const auto data = simulate(network, pixels, variant, amplitude, static_cast<unsigned>(100 * K + 10 * static_cast<int>(variant) + a));
         const auto r = ::solve<float>(network, data.y, data.w.view());
-        const std::size_t few = sanitized ? 5 : 67;   // float64 is four times slower
+        const std::size_t few = sanitized ? 5 : 67;  // float64 is four times slower
         const auto y64 = widened(data.y.taken(range(few))), w64 = widened(data.w.taken(range(few)));
         const auto r64 = ::solve<double>(network, y64, w64.view());
         for (std::size_t p = 0; p < pixels; ++p) {
@@ -180,13 +182,13 @@ TEST_CASE("edge flow: float32 accuracy on the published networks", "[solvers][ed
           }
         }
       }
-      std::cout << std::setw(5) << K << std::setw(5) << D << "  " << std::left << std::setw(14) << variant_names[static_cast<int>(variant)] << std::right
-                << std::scientific << std::setprecision(1) << std::setw(9) << worst[0] << std::setw(10) << worst[1] << std::setw(10) << worst[2]
-                << std::setw(10) << worst64 << std::setw(17) << worst32 << std::setw(10) << worst_norm << std::endl;
+      std::cout << std::setw(5) << K << std::setw(5) << D << "  " << std::left << std::setw(14) << variant_names[static_cast<int>(variant)]
+                << std::right << std::scientific << std::setprecision(1) << std::setw(9) << worst[0] << std::setw(10) << worst[1] << std::setw(10)
+                << worst[2] << std::setw(10) << worst64 << std::setw(17) << worst32 << std::setw(10) << worst_norm << std::endl;
       INFO("K " << K << ", D " << D << ", " << variant_names[static_cast<int>(variant)]);
       for (const double e : worst) CHECK(e <= gate);
       CHECK(worst64 <= 1e-12);
-      CHECK(worst_norm <= gate);   // |norm - exact| <= sqrt(sum w) max |error of e|
+      CHECK(worst_norm <= gate);  // |norm - exact| <= sqrt(sum w) max |error of e|
       CHECK(wrong_rank == 0);
       CHECK(wrong_valid == 0);
     }
@@ -203,7 +205,7 @@ TEST_CASE("edge flow: minimum norms and rank of disconnected pixels", "[solvers]
   for (int trial = 0; trial < (sanitized ? 30 : 120); ++trial) {
     const int D = trial % 30 == 7 ? 333 : trial % 10 == 3 ? 120 + below(80) : 5 + below(40);
     Graph g = trial % 4 == 3 ? Graph{{}, {}} : nearest_neighbors(std::max(D, (2 + below(3)) * (D - 6)), D, random());
-    if (trial % 4 == 3) {   // any pairs, parallel ones too
+    if (trial % 4 == 3) {  // any pairs, parallel ones too
       for (int d = 0; d + 1 < D; ++d) g.pairs.emplace_back(d, d + 1);
       for (int k = 0; k < D; ++k)
         if (const int a = below(D), b = below(D); a != b) g.pairs.emplace_back(a, b);
@@ -218,14 +220,16 @@ TEST_CASE("edge flow: minimum norms and rank of disconnected pixels", "[solvers]
       const int kind = static_cast<int>(p) % 4;
       const double rate = 0.2 + 0.6 * uniform(random);
       const int cut_from = below(D), cut_to = std::min(D, cut_from + 1 + below(4));
-      const auto date_lost = [&](std::size_t d) {   // sequence cut, or isolated dates
+      const auto date_lost = [&](std::size_t d) {  // sequence cut, or isolated dates
         return kind == 1 ? static_cast<int>(d) >= cut_from && static_cast<int>(d) < cut_to : kind == 2 && (d * 2654435761u >> 7) % 5 == p % 5;
       };
       for (std::size_t k = 0; k < network.pairs().size(); ++k) {
         const auto& pair = network.pairs()[k];
         bool lost = kind == 0 ? uniform(random) < rate : date_lost(pair.first) || date_lost(pair.second);
-        if (kind == 3) lost = (pair.first + pair.second) % 2 == 1 || uniform(random) < 0.1;   // even and odd dates apart
-        if (kind == 1 && std::min(pair.first, pair.second) < static_cast<std::size_t>(cut_from) && std::max(pair.first, pair.second) >= static_cast<std::size_t>(cut_to)) lost = true;
+        if (kind == 3) lost = (pair.first + pair.second) % 2 == 1 || uniform(random) < 0.1;  // even and odd dates apart
+        if (kind == 1 && std::min(pair.first, pair.second) < static_cast<std::size_t>(cut_from) &&
+            std::max(pair.first, pair.second) >= static_cast<std::size_t>(cut_to))
+          lost = true;
         if (!lost) continue;
         if (random() % 2) data.y.at(k, p) = std::numeric_limits<float>::quiet_NaN();
         else data.w.at(k, p) = 0;
@@ -338,7 +342,7 @@ TEMPLATE_TEST_CASE("edge flow: bits depend on nothing but the pixel", "[solvers]
   struct Shape {
     int K, D;
   };
-  for (const Shape shape : {Shape{45, 18}, Shape{167, 24}, Shape{190, 20}, Shape{700, 180}}) {   // two registers, one, loops, small tiles
+  for (const Shape shape : {Shape{45, 18}, Shape{167, 24}, Shape{190, 20}, Shape{700, 180}}) {  // two registers, one, loops, small tiles
     const Network network = nearest_neighbors(shape.K, shape.D).network(shape.D / 3);
     constexpr std::size_t pixels = 300;
     const auto data = simulate(network, pixels, Variant::gaps, 10, 2);
@@ -347,7 +351,7 @@ TEMPLATE_TEST_CASE("edge flow: bits depend on nothing but the pixel", "[solvers]
       for (std::size_t p = 0; p < pixels; ++p) {
         y.at(k, p) = static_cast<T>(data.y.at(k, p));
         w.at(k, p) = static_cast<T>(data.w.at(k, p));
-        if (p % 7 == 3 && k % 2) w.at(k, p) = 0;   // many rank-deficient pixels among the others
+        if (p % 7 == 3 && k % 2) w.at(k, p) = 0;  // many rank-deficient pixels among the others
       }
     for (const auto null_space : {NullSpace::none, NullSpace::minimum_norm_velocity, NullSpace::minimum_norm_phase}) {
       SolveOptions options;
@@ -399,11 +403,12 @@ TEST_CASE("edge flow: weights (K, 1) equal the same weights at every pixel", "[s
   out.x = wrong.block();
   CHECK_THROWS_AS(lopsar::solve_into(network, data.y.view(), out), lopsar::ShapeError);
   out.x = x.block();
-  CHECK_NOTHROW(lopsar::solve_into(network, data.y.view(), out));   // only x is required
+  CHECK_NOTHROW(lopsar::solve_into(network, data.y.view(), out));  // only x is required
   CHECK_THROWS_AS(lopsar::solve_into(network, wrong.view(), out), lopsar::ShapeError);
   CHECK_THROWS_AS(lopsar::solve_into(network, data.y.view(), out, {.weights = wrong.view()}), lopsar::ShapeError);
   Grid<float> two(45, 2);
-  CHECK_THROWS_WITH(lopsar::solve_into(network, data.y.view(), out, {.weights = two.view()}), ContainsSubstring("expected weights of shape (45, 77), got (45, 2)"));
+  CHECK_THROWS_WITH(lopsar::solve_into(network, data.y.view(), out, {.weights = two.view()}),
+                    ContainsSubstring("expected weights of shape (45, 77), got (45, 2)"));
 }
 
 TEST_CASE("edge flow: parallel pairs equal one pair of their weighted mean", "[solvers][edge_flow]") {
@@ -450,7 +455,8 @@ TEST_CASE("edge flow: parallel pairs equal one pair of their weighted mean", "[s
     const auto exact = reference.solve(column_of(y, p), column_of(w, p));
     CHECK(relative_error(merged, r.x, p, exact, true) <= 1e-6);
     CHECK(r.valid[p] == exact.valid);
-    CHECK(std::fabs(static_cast<double>(r.residual_norm[p]) - static_cast<double>(exact.residual_norm)) <= 1e-5 * static_cast<double>(exact.residual_norm) + 1e-5);
+    CHECK(std::fabs(static_cast<double>(r.residual_norm[p]) - static_cast<double>(exact.residual_norm)) <=
+          1e-5 * static_cast<double>(exact.residual_norm) + 1e-5);
     for (std::size_t d = 0; d < 17; ++d) CHECK(std::fabs(r64.x.at(d, p) - s64.x.at(d, p)) <= 1e-12 * static_cast<double>(exact.largest));
   }
 }
@@ -503,9 +509,9 @@ TEST_CASE("edge flow: many neighbors, many pairs, any reference", "[solvers][edg
 TEST_CASE("edge flow: the symbolic program", "[solvers][edge_flow]") {
   const lopsar::EdgeFlow sequential(nearest_neighbors(288, 98).network(), NullSpace::none);
   CHECK(sequential.max_degree() == 3);
-  CHECK(sequential.order().front() == 97);   // date order from the last date
+  CHECK(sequential.order().front() == 97);  // date order from the last date
   CHECK(sequential.order().back() == 0);
-  CHECK(sequential.pair_updates() == 286);   // the prototype's count, lanes.md section A
+  CHECK(sequential.pair_updates() == 286);  // the prototype's count, lanes.md section A
   CHECK(lopsar::EdgeFlow(nearest_neighbors(490, 98).network(), NullSpace::none).pair_updates() <= 1015);
   Graph annual = nearest_neighbors(288, 98);
   for (int i = 0; i + 30 < 98; ++i) annual.pairs.emplace_back(i, i + 30);
@@ -513,7 +519,7 @@ TEST_CASE("edge flow: the symbolic program", "[solvers][edge_flow]") {
   const lopsar::EdgeFlow ordered(network, NullSpace::none);
   auto order = ordered.order();
   CHECK(order.back() == 0);
-  CHECK(order.front() != 97);   // approximate minimum degree where pairs cross the band
+  CHECK(order.front() != 97);  // approximate minimum degree where pairs cross the band
   std::sort(order.begin(), order.end());
   CHECK(order == range(98));
   CHECK_THROWS_AS(lopsar::EdgeFlow(network, NullSpace::minimum_norm_phase, 98), lopsar::InvalidArgument);

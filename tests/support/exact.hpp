@@ -15,10 +15,10 @@
 namespace support {
 
 struct ExactPixel {
-  std::vector<long double> x;      // per date, the reference's is 0
-  std::vector<int> component;      // label per date; that of the reference: root_component
+  std::vector<long double> x;  // per date, the reference's is 0
+  std::vector<int> component;  // label per date; that of the reference: root_component
   int root_component = 0, components = 0, rank = 0, valid = 0;
-  long double residual_norm = 0, temporal_coherence = 0, largest = 0;   // largest: max |x|, |y|
+  long double residual_norm = 0, temporal_coherence = 0, largest = 0;  // largest: max |x|, |y|
 };
 
 // Normal equations with the sparse LDL' of Eigen in long double (relative error of a Laplacian's solve: condition * 5e-20) and two
@@ -103,11 +103,21 @@ class ExactSolver {
   void minimum_norm_velocity(ExactPixel& pixel) const {
     std::vector<Real> rate;
     for (int j = 1; j < dates_; ++j) rate.push_back(1 / static_cast<Real>(day(j) - day(j - 1)));
-    move(pixel, [&](int j) { return std::pair{j - 1, j}; }, dates_ - 1, rate);
+    move(
+        pixel,
+        [&](int j) {
+          return std::pair{j - 1, j};
+        },
+        dates_ - 1, rate);
   }
   // The same for sum_j (x_j - x_norm)^2.
   void minimum_norm_phase(ExactPixel& pixel, std::size_t norm) const {
-    move(pixel, [&](int j) { return std::pair{static_cast<int>(norm), j - 1}; }, dates_, std::vector<Real>(static_cast<std::size_t>(dates_), 1));
+    move(
+        pixel,
+        [&](int j) {
+          return std::pair{static_cast<int>(norm), j - 1};
+        },
+        dates_, std::vector<Real>(static_cast<std::size_t>(dates_), 1));
   }
 
   // The normal equations in velocities, solved in float32 by QR: the accuracy that MintPy's float32 lstsq can have.
@@ -120,7 +130,8 @@ class ExactSolver {
       const float root = std::sqrt(static_cast<float>(w[k]));
       const auto from = std::min(pairs[k].first, pairs[k].second), to = std::max(pairs[k].first, pairs[k].second);
       for (auto j = from + 1; j <= to; ++j)
-        B(static_cast<long>(k), static_cast<long>(j) - 1) = root * static_cast<float>((day(static_cast<int>(j)) - day(static_cast<int>(j) - 1)) / 365.25) * (pairs[k].second == to ? 1.f : -1.f);
+        B(static_cast<long>(k), static_cast<long>(j) - 1) =
+            root * static_cast<float>((day(static_cast<int>(j)) - day(static_cast<int>(j) - 1)) / 365.25) * (pairs[k].second == to ? 1.f : -1.f);
       b(static_cast<long>(k)) = root * static_cast<float>(y[k]);
     }
     const Eigen::VectorXf v = B.householderQr().solve(b);
@@ -136,9 +147,7 @@ class ExactSolver {
   using Sparse = Eigen::SparseMatrix<Real>;
 
   double day(int d) const { return network_.days()[static_cast<std::size_t>(d)]; }
-  int column(std::size_t date) const {
-    return date == network_.reference() ? -1 : static_cast<int>(date - (date > network_.reference() ? 1 : 0));
-  }
+  int column(std::size_t date) const { return date == network_.reference() ? -1 : static_cast<int>(date - (date > network_.reference() ? 1 : 0)); }
   Sparse assemble(const std::vector<Real>& weight, const std::vector<Real>& anchor) {
     std::vector<Eigen::Triplet<Real>> entries;
     for (int c = 0; c < dates_ - 1; ++c) entries.emplace_back(c, c, 0);

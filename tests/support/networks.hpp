@@ -15,7 +15,7 @@
 namespace support {
 
 #if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool sanitized = true;   // same tests, fewer pixels
+inline constexpr bool sanitized = true;  // same tests, fewer pixels
 #else
 inline constexpr bool sanitized = false;
 #endif
@@ -28,7 +28,8 @@ inline std::string date_text(double day) {
   const double whole = std::floor(day);
   const year_month_day d{sys_days{year{2014} / October / 4} + days{static_cast<int>(whole)}};
   char text[32];
-  int n = std::snprintf(text, sizeof text, "%04d%02u%02u", static_cast<int>(d.year()), static_cast<unsigned>(d.month()), static_cast<unsigned>(d.day()));
+  int n =
+      std::snprintf(text, sizeof text, "%04d%02u%02u", static_cast<int>(d.year()), static_cast<unsigned>(d.month()), static_cast<unsigned>(d.day()));
   if (day != whole) {
     const int minutes = static_cast<int>(std::lround((day - whole) * 1440));
     std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "T%02d%02d", minutes / 60, minutes % 60);

@@ -73,7 +73,7 @@ void is_linear(const lopsar::Operator& op) {
     const std::size_t n = adjoint ? op.shape().rows : op.shape().columns;
     const auto a = random_grid<T>(n, 19, 4), b = random_grid<T>(n, 19, 5);
     auto sum = a;
-    const T s = T(0.5), t = T(-2);   // exact factors: only the sum rounds
+    const T s = T(0.5), t = T(-2);  // exact factors: only the sum rounds
     for (std::size_t r = 0; r < n; ++r)
       for (std::size_t p = 0; p < 19; ++p) sum.at(r, p) = s * a.at(r, p) + t * b.at(r, p);
     const Eigen::MatrixXd A = dense(apply(op, a, adjoint)), B = dense(apply(op, b, adjoint)), S = dense(apply(op, sum, adjoint));
@@ -89,7 +89,7 @@ void is_linear(const lopsar::Operator& op) {
 // The bits of a pixel depend on that pixel alone: not on its place, the number of pixels, strides, alignment, threads or neighbors.
 template <class T>
 void pixels_stand_alone(const lopsar::Operator& op) {
-  constexpr std::size_t many = 1100;   // more than two tiles
+  constexpr std::size_t many = 1100;  // more than two tiles
   std::vector<std::size_t> lengths;
   for (std::size_t n = 0; n <= 2 * 16 + 1; ++n) lengths.push_back(n);
   for (const std::size_t n : {511, 512, 513, 528, 529, 1023, 1024, 1025, 1091}) lengths.push_back(n);
