@@ -10,7 +10,7 @@ SOURCES := $(shell git ls-files '*.cpp' '*.hpp' '*.cu' 2>/dev/null)
 
 .PHONY: setup demo test test-cpp test-python bench format stubs lint clean
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.installed-$(EXTRAS)
 
 # System packages by apt where that works without asking; otherwise say what is missing.
 build/.system:
@@ -30,12 +30,12 @@ $(VENV)/.tools: build/.system
 	@touch $@
 
 # The extension and the C++ tests share one build folder, so that nothing is compiled twice.
-$(VENV)/.installed: $(VENV)/.tools pyproject.toml CMakeLists.txt $(SOURCES) $(wildcard */CMakeLists.txt bindings/lopsar/*)
+$(VENV)/.installed-$(EXTRAS): $(VENV)/.tools pyproject.toml CMakeLists.txt $(SOURCES) $(wildcard */CMakeLists.txt bindings/lopsar/*)
 	$(BIN)/pip install -q --no-build-isolation -C build-dir=$(BUILD) '.[$(EXTRAS)]'
 	@touch $@
 
 demo: setup
-	$(BIN)/python examples/demo.py demo
+	$(BIN)/python examples/01_demo.py demo
 
 test: test-cpp test-python
 

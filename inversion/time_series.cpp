@@ -45,8 +45,11 @@ void invert_time_series(const Network& network, ConstBlock<T> phase, ConstBlock<
   if (options.null_space == NullSpace::none)
     throw InvalidArgument("invert: expected a minimum norm as null space, got none; use solve() to leave dates undetermined");
 
+  if (!(options.min_redundancy >= 0))
+    throw InvalidArgument("invert: expected a minimum redundancy of 0 or more, got " + std::to_string(options.min_redundancy));
+
   const std::size_t exempt = exempt_date(network);
-  const EdgeFlow edge_flow(network, options.null_space, exempt);
+  const EdgeFlow edge_flow(network, options.null_space, 0, exempt);
   const auto& symbolic = edge_flow.symbolic();
   std::vector<T> sign, offset;
   alignas(64) std::array<T, lanes::lookup_size> table{};

@@ -25,7 +25,7 @@ struct TimeSeriesOptions {
 // Where results go; the caller owns the memory. Only series is required.
 template <class T>
 struct TimeSeriesOutput {
-  Block<T> series;                  // (D, pixels), the reference date's row is 0
+  Block<T> series;                  // (D, pixels), the first row is 0
   T* temporal_coherence = nullptr;  // (pixels) |sum exp(i e)| / valid
   void* num_ifgram = nullptr;       // (pixels) valid interferograms
   enum class Number { int16, int32, float32 } num_ifgram_type = Number::int32;
@@ -33,7 +33,7 @@ struct TimeSeriesOutput {
   std::int32_t* rank = nullptr;    // (pixels)
 };
 
-// Inverts the phase of every pixel (weighted least squares by edge flow) into a series relative to the network's reference date.
+// Inverts the phase of every pixel (weighted least squares by edge flow) into a series relative to the first date.
 //
 // phase (K, pixels) rad, coherence (K, pixels) (may be empty for WeightFunction::none), mask (pixels) 0 = leave out, or null.
 // MintPy's rules: NaN and zero phase are missing, a pixel with a date (but the first one; in a network whose pairs share their first

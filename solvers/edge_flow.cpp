@@ -107,11 +107,12 @@ bool narrowed(const Wide& wide, Narrow& narrow) {
 
 }  // namespace
 
-EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t norm_date) : null_space_(null_space) {
+EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t root_date, std::size_t norm_date) : null_space_(null_space) {
   const int dates = static_cast<int>(network.dates().size());
-  const int root = static_cast<int>(network.reference());
-  if (norm_date >= network.dates().size())
-    throw InvalidArgument("edge flow: expected a norm date below " + std::to_string(dates) + ", got " + std::to_string(norm_date));
+  const int root = static_cast<int>(root_date);
+  if (std::max(root_date, norm_date) >= network.dates().size())
+    throw InvalidArgument("edge flow: expected dates below " + std::to_string(dates) + ", got " + std::to_string(root_date) + " and " +
+                          std::to_string(norm_date));
   const auto pseudo = pseudo_edges(network, null_space, norm_date);
   std::vector<Edge> edges;
   for (const auto& p : network.pairs()) edges.emplace_back(static_cast<int>(p.first), static_cast<int>(p.second));

@@ -21,9 +21,9 @@ struct EdgeFlowSymbolic;
 // Elimination order and list of operations for a network. Immutable and cheap to copy.
 class EdgeFlow {
  public:
-  // norm_date: the date that minimum_norm_phase measures against (index into dates(); only used then).
-  EdgeFlow(const Network& network, NullSpace null_space, std::size_t norm_date);
-  EdgeFlow(const Network& network, NullSpace null_space) : EdgeFlow(network, null_space, network.reference()) {}
+  // root: the date whose phase is 0; norm_date: the date that minimum_norm_phase measures against (indices into dates()).
+  EdgeFlow(const Network& network, NullSpace null_space, std::size_t root, std::size_t norm_date);
+  EdgeFlow(const Network& network, NullSpace null_space) : EdgeFlow(network, null_space, network.reference(), network.reference()) {}
 
   NullSpace null_space() const { return null_space_; }
   std::size_t max_degree() const;                 // largest number of neighbors at elimination

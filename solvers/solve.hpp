@@ -26,7 +26,7 @@ template <class T>
 struct SolveOutput {
   Block<T> x{};                    // (D-1, pixels)
   std::uint8_t* status = nullptr;  // (pixels) Status
-  std::int32_t* rank = nullptr;    // (pixels) unknowns that data determine
+  std::int32_t* rank = nullptr;    // (pixels) rank of the weighted matrix
   std::int32_t* valid = nullptr;   // (pixels) observations used
   T* residual_norm = nullptr;      // (pixels) |W^(1/2)(A x - y)|
 };

@@ -8,7 +8,16 @@ import numpy as np
 
 from . import _core
 
-__all__ = ["columns", "floating"]
+__all__ = ["at_least_one", "columns", "floating"]
+
+
+def at_least_one(value: int | None, name: str) -> int:
+    """A count for the core, where 0 leaves the choice to it."""
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise _core.InvalidArgument(f"{name}: expected an integer of 1 or more, or None, got {value!r}")
+    return int(value)
 
 
 def floating(array: Any, name: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,9 @@ __all__ = ["Network"]
 def _date(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
-    if isinstance(value, np.datetime64):
-        text = str(value.astype("datetime64[m]"))
+    if isinstance(value, (np.datetime64, date)):
+        text = str(np.datetime64(value).astype("datetime64[m]"))
         return text[:10] if text.endswith("T00:00") else text[:10].replace("-", "") + "T" + text[11:13] + text[14:16]
-    if hasattr(value, "strftime"):
-        return value.strftime("%Y%m%d")
     return str(value)
 
 
@@ -31,6 +30,8 @@ def _pair(value: Any) -> tuple[str, str]:
         if len(parts) != 2:
             raise _core.InvalidArgument(f"network: expected a pair 'YYYYMMDD_YYYYMMDD', got {value!r}")
         return parts[0], parts[1]
+    if len(value) != 2:
+        raise _core.InvalidArgument(f"network: expected a pair of dates, got {value!r}")
     first, second = value
     return _date(first), _date(second)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .arrays import columns, floating
+from .arrays import at_least_one, columns, floating
 from .network import Network
 
 __all__ = ["Solution", "solve"]
@@ -25,7 +25,7 @@ class Solution:
     ----------
     x : (n, pixels) unknowns in the unit of y; NaN where nothing determines them
     status : (pixels,) uint8, numbers of `lopsar.Status`
-    rank : (pixels,) int32, unknowns that data determine
+    rank : (pixels,) int32, rank of the weighted matrix
     valid : (pixels,) int32, observations used
     iterations : (pixels,) int32, 0 for a direct solve
     residual_norm : (pixels,) :math:`|W^{1/2}(A x - y)|`
@@ -91,7 +91,8 @@ def solve(A: Network, y: Any, weights: Any = None, method: str = "auto", *, null
     x = np.empty((A.shape[1], pixels), y.dtype)
     status, rank, valid = np.empty(pixels, np.uint8), np.empty(pixels, np.int32), np.empty(pixels, np.int32)
     norm = np.empty(pixels, y.dtype)
-    _core.solve(A._native, data, w, x, status, rank, valid, norm, _NULL_SPACE[null_space], threads or 0, chunk_size or 0)
+    _core.solve(A._native, data, w, x, status, rank, valid, norm, _NULL_SPACE[null_space], at_least_one(threads, "threads"),
+                at_least_one(chunk_size, "chunk_size"))
     tail = y.shape[1:]
     return Solution(x.reshape(A.shape[1], *tail), status.reshape(tail), rank.reshape(tail), valid.reshape(tail),
                     np.zeros(tail, np.int32), norm.reshape(tail), "edge-flow")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .arrays import columns, floating
+from .arrays import at_least_one, columns, floating
 from .network import Network
 
 __all__ = ["TimeSeries", "invert_arrays"]
@@ -45,7 +45,7 @@ def _preallocated(array: np.ndarray, shape: tuple[int, ...], dtypes: tuple[Any, 
     return array
 
 
-def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None, weight_func: str = "var", looks: int | None = None,
+def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None, weight_func: str = "var", looks: float | None = None,
                   out: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None, *, min_norm_velocity: bool = True,
                   min_redundancy: float = 1.0, zero_is_missing: bool = True, reference_phase: Any = None, mask: Any = None,
                   threads: int | None = None, chunk_size: int | None = None) -> TimeSeries:
@@ -60,8 +60,8 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         Needed unless `weight_func` is "no".
     weight_func : {"var", "fim", "coh", "no"}
         Inverse phase variance (MintPy's table), Fisher information, coherence, none.
-    looks : int
-        Independent looks L, needed by "var" and "fim".
+    looks : float
+        Independent looks L, needed by "var" and "fim"; rounded as MintPy does.
     out : (timeseries, temporal_coherence, num_ifgram), optional
         Arrays to fill: (D, ...) and (...) in the type of y, (...) int32, int16 or float32. Fresh memory costs time.
     min_norm_velocity : bool
@@ -92,12 +92,12 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         raise _core.InvalidArgument(f"invert_arrays: expected coherence for weight_func={weight_func!r}, got none; give it, or use 'no'")
     if options.weight_function in (_core.WeightFunction.variance, _core.WeightFunction.fisher) and looks is None:
         raise _core.InvalidArgument(f"invert_arrays: expected looks for weight_func={weight_func!r}; give the number of independent looks")
-    options.looks = int(looks or 0)
+    options.looks = max(1, round(looks)) if looks else 0
     options.null_space = _core.NullSpace.minimum_norm_velocity if min_norm_velocity else _core.NullSpace.minimum_norm_phase
     options.min_redundancy = float(min_redundancy)
     options.zero_is_missing = zero_is_missing
     options.reference_phase = [] if reference_phase is None else np.asarray(reference_phase, np.float64).ravel().tolist()
-    options.threads, options.chunk_size = threads or 0, chunk_size or 0
+    options.threads, options.chunk_size = at_least_one(threads, "threads"), at_least_one(chunk_size, "chunk_size")
     tail = y.shape[1:]
     dates = len(network.dates)
     if out is None:

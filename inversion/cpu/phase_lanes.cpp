@@ -47,7 +47,7 @@ void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first
 
 template <class T, int level>
 TileSource<T> phase_level(const PhaseStack<T>& stack) {
-  return {&stack, load<T>};
+  return {&stack, stack.phase.data, load<T>};
 }
 template TileSource<float> phase_level<float, LOPSAR_LEVEL>(const PhaseStack<float>&);
 template TileSource<double> phase_level<double, LOPSAR_LEVEL>(const PhaseStack<double>&);

@@ -48,7 +48,8 @@ struct FisherWeight {
 template <class V>
 struct CoherenceWeight {
   using T = value_t<V>;
-  LOPSAR_HD V operator()(V coherence) const { return at_most(at_least(coherence, V(T(0.05))), V(T(1e18))); }
+  // The upper bound keeps the product with any phase finite.
+  LOPSAR_HD V operator()(V coherence) const { return at_most(at_least(coherence, V(T(0.05))), V(T(1e6))); }
 };
 template <class V>
 struct UnitWeight {

@@ -88,7 +88,7 @@ struct Table<batch<T, A>> {
   }
 };
 #if defined(__AVX512F__)
-// A gather of 16 takes 45 cycles on some processors (Zen 4): the table is held in 12 registers and permuted instead.
+// A gather of 16 is slow on some processors (Zen 4): the table is held in 12 registers and permuted instead.
 template <class A>
 requires(sizeof(batch<float, A>) == 64) struct Table<batch<float, A>> {
   static_assert(lookup_size == 192);

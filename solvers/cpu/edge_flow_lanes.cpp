@@ -139,7 +139,7 @@ template const EdgeFlowKernels<double>& edge_flow_level<double, LOPSAR_LEVEL>();
 
 template <class T, int level>
 TileSource<T> observations_level(const Observations<T>& observations) {
-  return {&observations, load<T>};
+  return {&observations, observations.y.data, load<T>};
 }
 template TileSource<float> observations_level<float, LOPSAR_LEVEL>(const Observations<float>&);
 template TileSource<double> observations_level<double, LOPSAR_LEVEL>(const Observations<double>&);

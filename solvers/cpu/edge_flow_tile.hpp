@@ -32,6 +32,7 @@ struct Tile {
 template <class T>
 struct TileSource {
   const void* data = nullptr;
+  const T* address = nullptr;  // of the first row, for alignment
   void (*load)(const void* data, const detail::EdgeFlowSymbolic&, std::size_t first, std::size_t n, Tile<T>&) = nullptr;
 };
 

@@ -7,7 +7,7 @@ import sys
 import lopsar
 
 NUMERICS = ["tests/bindings/test_solve.py", "tests/bindings/test_time_series.py", "tests/bindings/test_linear_operator.py",
-            "tests/bindings/test_invert.py"]
+            "tests/bindings/test_invert.py", "tests/bindings/test_real_data.py", "tests/bindings/test_physics.py", "tests/bindings/test_examples.py"]
 
 failed = []
 levels = ["scalar", "base", "avx2", "avx512"]

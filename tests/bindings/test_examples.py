@@ -20,7 +20,7 @@ def expected(script: Path) -> str:
     return textwrap.dedent(text.split("Expected output:\n\n")[1]).strip()
 
 
-@pytest.mark.parametrize("name", ["solve_network.py"])
+@pytest.mark.parametrize("name", ["02_network.py"])
 def test_example_prints_what_it_says(name):
     script = EXAMPLES / name
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)

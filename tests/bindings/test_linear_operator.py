@@ -1,6 +1,8 @@
 """Network as a SciPy operator, and the algebra of lopsar.LinearOperator."""
 
 import lopsar as lp
+from datetime import datetime
+
 import numpy as np
 import pytest
 import scipy.sparse.linalg as sla
@@ -40,6 +42,7 @@ def test_spellings_of_pairs():
                   np.array([["2017-03-04", "2017-03-16"], ["2017-03-16", "2017-03-28"]], "datetime64[D]"),
                   np.array([[b"20170304", b"20170316"], [b"20170316", b"20170328"]]), [("2017-03-04", "2017-03-16"), ("2017-03-16", "2017-03-28")]):
         assert lp.Network(pairs).pairs == wanted
+    assert lp.Network([(datetime(2017, 1, 1, 10), datetime(2017, 1, 1, 15, 30))]).dates == ["20170101T1000", "20170101T1530"]
     assert lp.Network([(np.datetime64("2017-03-04T05:06"), np.datetime64("2017-03-16T05:06"))]).dates == ["20170304T0506", "20170316T0506"]
 
 
@@ -54,7 +57,7 @@ def test_properties():
     assert lp.Network(["20170304_20170316"], reference="20170316").reference == "20170316"
 
 
-@pytest.mark.parametrize("pairs", [[], ["20170304"], [("20170304", "20170304")], [("20171304", "20170316")], [("x", "y")]])
+@pytest.mark.parametrize("pairs", [[], ["20170304"], [("20170304", "20170304")], [(1, 2, 3)], [("20171304", "20170316")], [("x", "y")]])
 def test_bad_pairs(pairs):
     with pytest.raises(ValueError):
         lp.Network(pairs)

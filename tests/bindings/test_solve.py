@@ -86,6 +86,7 @@ def test_bad_pixels_harm_nobody():
     assert list(s.status[bad]) == [int(lp.Status.no_data)] + [int(lp.Status.not_finite)] * 3
     assert np.isnan(s.x[:, bad]).all() and (s.rank[bad] == 0).all()
     rest = np.setdiff1d(np.arange(40), bad)
+    assert lp.solve(A, np.full_like(y, 1e23), weights=np.full_like(w, 1e17)).status[0] == int(lp.Status.not_finite)   # w y overflows
     np.testing.assert_array_equal(s.x[:, rest], good.x[:, rest])
 
 
@@ -104,7 +105,7 @@ def test_bits_do_not_depend_on_order_threads_or_chunks():
 @pytest.mark.parametrize("call", [lambda A, y: lp.solve(A, y[1:]), lambda A, y: lp.solve(A, y, weights=y[:2]),
                                   lambda A, y: lp.solve(A, y, method="magic"), lambda A, y: lp.solve(A, y, null_space="none"),
                                   lambda A, y: lp.solve(A, y.astype(np.float16)),
-                                  lambda A, y: lp.solve(np.eye(3), y), lambda A, y: lp.solve(A, y.astype(complex))])
+                                  lambda A, y: lp.solve(A, y, threads=-1), lambda A, y: lp.solve(A, y, chunk_size=0), lambda A, y: lp.solve(np.eye(3), y), lambda A, y: lp.solve(A, y.astype(complex))])
 def test_errors(call):
     A = lp.Network(sequential(5, 2))
     with pytest.raises(ValueError, match="expected"):

@@ -88,3 +88,15 @@ def test_errors(kwargs):
     A, y, g, _ = scene()
     with pytest.raises(ValueError, match="expected"):
         lp.invert_arrays(y, A, **{"coherence": g, "looks": 39, **kwargs})
+
+
+@pytest.mark.parametrize("min_norm_velocity", [True, False])
+def test_the_first_date_is_zero_whatever_the_reference_of_the_network(min_norm_velocity):
+    A, y, g, _ = scene()
+    y[[k for k, p in enumerate(A.pairs) if p[0] <= A.dates[9] < p[1]], 3] = np.nan    # one pixel in two parts
+    other = lp.Network(A.pairs, reference=7)
+    plain = lp.invert_arrays(y, A, coherence=g, looks=38.66, min_norm_velocity=min_norm_velocity)
+    moved = lp.invert_arrays(y, other, coherence=g, looks=39, min_norm_velocity=min_norm_velocity)
+    for one, two in zip(plain, moved):
+        np.testing.assert_array_equal(one, two)
+    assert (moved.timeseries[0] == 0).all() and plain.status[3] == int(lp.Status.rank_deficient)

@@ -522,5 +522,5 @@ TEST_CASE("edge flow: the symbolic program", "[solvers][edge_flow]") {
   CHECK(order.front() != 97);  // approximate minimum degree where pairs cross the band
   std::sort(order.begin(), order.end());
   CHECK(order == range(98));
-  CHECK_THROWS_AS(lopsar::EdgeFlow(network, NullSpace::minimum_norm_phase, 98), lopsar::InvalidArgument);
+  CHECK_THROWS_AS(lopsar::EdgeFlow(network, NullSpace::minimum_norm_phase, 0, 98), lopsar::InvalidArgument);
 }

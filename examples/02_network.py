@@ -1,6 +1,6 @@
 """A network of five interferograms, its matrix on a few pixels, and their weighted least squares; the same by SciPy's lsqr.
 
-    python examples/solve_network.py
+    python examples/02_network.py
 
 Expected output:
 

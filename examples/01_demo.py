@@ -1,6 +1,6 @@
 """Simulate a volcano, invert it, look at it: what `make demo` runs.
 
-    python examples/demo.py [FOLDER]
+    python examples/01_demo.py [FOLDER]
 
 Expected output: three commands with their plans and summaries, the error against the simulated truth (about 3 mm rms: the noise that
 the coherences imply), the speed, and pictures in FOLDER.
