@@ -13,10 +13,41 @@ using namespace lopsar;
 
 namespace {
 
+// What the monitor raised, caused by what failed after it, if anything did.
+[[noreturn]] void interrupt(const std::exception_ptr& raised, const std::exception_ptr& failed) {
+  std::string why;
+  try {
+    if (failed) std::rethrow_exception(failed);
+  } catch (const std::exception& error) {
+    why = error.what();
+  }
+  try {
+    std::rethrow_exception(raised);
+  } catch (py::error_already_set& error) {
+    if (failed) PyException_SetCause(error.value().ptr(), py::module_::import("lopsar._core").attr("Error")(why).release().ptr());
+    throw;
+  }
+}
+
+// The products are there: Ctrl-C says so and carries the report, an error of the monitor is printed.
+void finished(const std::exception_ptr& raised, const InvertReport& report) {
+  try {
+    std::rethrow_exception(raised);
+  } catch (py::error_already_set& error) {
+    if (error.matches(PyExc_Exception)) return error.discard_as_unraisable("the progress function of a finished lopsar.invert");
+    if (error.matches(PyExc_KeyboardInterrupt)) {
+      error.value().attr("args") = py::make_tuple("the products are complete, under their final names");
+      error.value().attr("report") = py::cast(report);
+    }
+    throw;
+  }
+}
+
 // The monitor runs Python code on Python's thread, and is where Ctrl-C arrives.
 InvertReport run(const InvertOptions& options, const std::optional<py::function>& monitor) {
   std::exception_ptr raised;
   const auto ask = [&](const InvertProgress& progress) {
+    if (raised) return false;
     py::gil_scoped_acquire gil;
     try {
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
@@ -27,11 +58,18 @@ InvertReport run(const InvertOptions& options, const std::optional<py::function>
     }
   };
   InvertReport report;
+  std::exception_ptr failed;
   {
     py::gil_scoped_release release;
-    report = invert(options, ask);
+    try {
+      report = invert(options, ask);
+    } catch (...) {
+      failed = std::current_exception();
+    }
   }
-  if (raised) std::rethrow_exception(raised);
+  if (!raised && failed) std::rethrow_exception(failed);
+  if (raised && (failed || report.interrupted)) interrupt(raised, failed);
+  if (raised) finished(raised, report);
   return report;
 }
 

@@ -171,8 +171,14 @@ struct Job {
     plan.threads = options.threads ? std::min(options.threads, machine) : machine;
 
     const std::size_t row_bytes = plan.width * (4 * (plan.pairs * readers.size() + plan.dates + 2) + 1);
-    const std::size_t fixed = 2 * plan.pixels + (std::size_t(plan.threads) << 21);
     const double ram = std::min(options.ram * double(1 << 30), 1e18);
+    std::size_t scratch = 0;  // of one thread that decodes
+    for (const RowReader& r : readers) scratch = std::max(scratch, r.scratch_bytes());
+    const std::size_t base = 2 * plan.pixels + (std::size_t(plan.threads) << 21);
+    // Decoding takes up to a quarter, the blocks the rest.
+    plan.decoders = plan.threads;
+    if (scratch) plan.decoders = static_cast<int>(std::clamp((ram - double(base)) / 4 / double(scratch), 1., double(plan.threads)));
+    const std::size_t fixed = base + static_cast<std::size_t>(plan.decoders) * scratch;
     std::size_t align = 1;
     for (const RowReader& r : readers) {
       const std::size_t both = std::lcm(align, r.chunk_rows());
@@ -184,7 +190,8 @@ struct Job {
       if (rows >= std::min(align, plan.length)) break;  // overlap, but not at the price of decoding every chunk twice
     }
     if (rows == 0)
-      throw InvalidArgument("invert: expected memory for at least one row of the scene (" +
+      throw InvalidArgument("invert: expected memory for at least one row of the scene" +
+                            (scratch > row_bytes ? " and one chunk of " + stack.path() + " being decoded" : std::string()) + " (" +
                             python_float(std::ceil(double(fixed + row_bytes) / double(1 << 30) * 1000) / 1000) + " GB), got " +
                             python_float(options.ram) + " GB; raise --ram");
     flight = std::max<std::size_t>(flight, 1);
@@ -282,12 +289,15 @@ struct Job {
 
 // Calls use(row, first value of the row) for all rows of a 2-D dataset.
 template <class Use>
-void each_row(const RowReader& reader, Use use) {
+void each_row(const Job& job, const RowReader& reader, Use use) {
   const std::size_t width = reader.width(), rows = std::max<std::size_t>(1, (std::size_t(1) << 20) / width);
   std::vector<float> values(rows * width);
+  // Nothing of the plan's blocks is allocated yet.
+  const std::size_t room = job.plan.memory_bytes / std::max<std::size_t>(1, reader.scratch_bytes());
+  const int workers = static_cast<int>(std::clamp<std::size_t>(room, 1, static_cast<std::size_t>(job.plan.threads)));
   for (std::size_t row = 0; row < reader.length(); row += rows) {
     const std::size_t end = std::min(reader.length(), row + rows);
-    reader.read(row, end, values.data(), values.size());
+    reader.read(row, end, values.data(), values.size(), workers);
     for (std::size_t r = row; r < end; ++r) use(r, values.data() + (r - row) * width);
   }
 }
@@ -313,7 +323,7 @@ std::vector<std::uint8_t> pixel_mask(const Job& job, InvertReport& report) {
       throw ShapeError(file.path() + ": " + name + ": expected the size of the stack " + size_text(length, width) + ", got " +
                        size_text(reader.length(), reader.width()) + "; give a water mask of the same scene");
     keep.assign(length * width, 1);
-    each_row(reader, [&](std::size_t row, const float* values) {
+    each_row(job, reader, [&](std::size_t row, const float* values) {
       for (std::size_t x = 0; x < width; ++x)
         if (values[x] == 0) keep[row * width + x] = 0, ++report.water_pixels;
     });
@@ -327,7 +337,7 @@ std::vector<std::uint8_t> pixel_mask(const Job& job, InvertReport& report) {
       return keep;
     }
     if (keep.empty()) keep.assign(length * width, 1);
-    each_row(reader, [&](std::size_t row, const float* values) {
+    each_row(job, reader, [&](std::size_t row, const float* values) {
       for (std::size_t x = 0; x < width; ++x)
         if (values[x] == 0 && keep[row * width + x]) keep[row * width + x] = 0, ++report.incoherent_pixels;
     });
@@ -342,7 +352,7 @@ std::vector<double> reference_phase(const Job& job, InvertReport& report) {
   const auto [row, column] = *job.reference;
   const std::size_t k = job.plan.pairs, width = job.plan.width;
   std::vector<float> values(k * width);
-  job.readers[0].read(row, row + 1, values.data(), width);
+  job.readers[0].read(row, row + 1, values.data(), width, job.plan.decoders);
   std::vector<double> phase;
   std::size_t missing = 0, zero = 0;
   for (std::size_t i = 0; i < k; ++i) {
@@ -463,7 +473,7 @@ class Run {
     work.row0 = block * job_.plan.rows_per_block;
     work.row1 = last_row(block);
     const std::size_t n = (work.row1 - work.row0) * job_.plan.width;
-    for (std::size_t i = 0; i < job_.readers.size(); ++i) job_.readers[i].read(work.row0, work.row1, work.input[i].get(), n);
+    for (std::size_t i = 0; i < job_.readers.size(); ++i) job_.readers[i].read(work.row0, work.row1, work.input[i].get(), n, job_.plan.decoders);
     counters.read += static_cast<std::size_t>(double(job_.plan.bytes_to_read) * double(work.row1 - work.row0) / double(job_.plan.length));
   }
 
@@ -542,6 +552,9 @@ class Run {
   add(count(Status::below_redundancy), "with a date below the minimum redundancy of " + python_float(job.options.min_redundancy));
   add(report.water_pixels, "in the water mask");
   add(report.incoherent_pixels, "zero in " + job.quality_path);
+  add(count(Status::not_finite), "with infinite or huge values");
+  add(count(Status::not_converged) + count(Status::breakdown), "without a solution");
+  if (why.empty()) why = "the reference pixel only";
   throw InvalidArgument(job.stack.path() + ": " + job.options.dataset + ": expected pixels to invert, got none among " +
                         std::to_string(job.plan.pixels) + " (" + why +
                         "); check the phase and its reference pixel, or loosen masks and --min-redundancy");
@@ -603,7 +616,11 @@ InvertReport invert(const InvertOptions& options, const std::function<bool(const
     report.write_seconds += seconds_since(writing);
   }
   report.seconds = seconds_since(start);
-  if (monitor) monitor(progress());
+  try {
+    if (monitor) monitor(progress());
+  } catch (...) {
+    if (report.interrupted) throw;  // else the products are there, whatever the monitor makes of it
+  }
   return report;
 }
 

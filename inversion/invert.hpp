@@ -24,7 +24,7 @@ struct InvertOptions {
   double min_redundancy = 1;                      // valid pairs that every date but the first needs, 0: no rule
   std::string water_mask;                         // file; pixels that are not 0 in waterMask, mask or its first 2-D dataset are kept; empty: none
   bool skip_reference = false;                    // phase is referenced already: subtract nothing, patch no pixel
-  double ram = 4;                                 // GB (2^30) for buffers and masks
+  double ram = 4;                                 // GB (2^30) for buffers, masks and decoding
   int threads = 0;                                // 0: all
   std::size_t chunk_size = 0;                     // pixels per block, cut to what `ram` allows; 0: chosen
   std::map<std::string, std::string> attributes;  // of the products, over those the job would write
@@ -35,8 +35,8 @@ struct InvertPlan {
   std::size_t pairs = 0, all_pairs = 0, dates = 0, components = 0, length = 0, width = 0, pixels = 0;
   std::size_t rows_per_block = 0, blocks = 0, blocks_in_flight = 0;
   std::size_t memory_bytes = 0, bytes_to_read = 0, bytes_to_write = 0;
-  double predicted_seconds = 0;  // of a run on a machine of 2022 with files in the page cache
-  int threads = 0;
+  double predicted_seconds = 0;   // of a run on a machine of 2022 with files in the page cache
+  int threads = 0, decoders = 0;  // decoders: threads that decode at a time, fewer where `ram` has no room for their chunks
   std::string isa, version, codec;
 };
 
@@ -71,8 +71,8 @@ InvertPlan plan(const InvertOptions& options);
 // water mask and zeros of `../avgSpatialCoh.h5` beside the stack's folder leave pixels out; then redundancy and minimum norm. The
 // reference pixel gets series 0, coherence 1 and K pairs. Attributes are the stack's, as text, and MintPy's record of the options.
 //
-// `monitor` is called about every 100 ms on the calling thread and once at the end; false interrupts. Blocks of whole rows are read,
-// computed and written at the same time. Results do not depend on blocks, threads or interruptions. A killed or interrupted run
+// `monitor` is called about every 100 ms on the calling thread and once at the end, when its answer no longer counts; false interrupts. Blocks of
+// whole rows are read, computed and written at the same time. Results do not depend on blocks, threads or interruptions. A killed or interrupted run
 // is continued by the same call. FileError, ShapeError, InvalidArgument: nothing stands under a final name, and files that stood there are as they
 // were.
 InvertReport invert(const InvertOptions& options, const std::function<bool(const InvertProgress&)>& monitor = {});

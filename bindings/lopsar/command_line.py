@@ -224,9 +224,9 @@ def _invert(chosen: argparse.Namespace) -> None:
     if "mask_dataset" in flags:
         arguments.pop("attributes", None)
     arguments |= flags
-    if chosen.json and not Path(chosen.json).resolve().parent.is_dir():
-        raise ValueError(f"{chosen.json}: expected an existing folder for the report; make it first")
     job = options(chosen.stack, **arguments)
+    if chosen.json:
+        _check_report(chosen.json, [job.stack, job.water_mask, *job.output])
     plan = _core.plan(job)
 
     console = _console()
@@ -281,9 +281,14 @@ def _invert(chosen: argparse.Namespace) -> None:
 
         try:
             report = _core.invert(job, show)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            if isinstance(stop.__cause__, _core.Error):
+                raise KeyboardInterrupt(f"{stop.__cause__}; no output has its final name") from None
+            finished: _core.InvertReport | None = getattr(stop, "report", None)
             done = f"{last.blocks_done} of {last.blocks} blocks are on disk" if last else "nothing is on disk"
-            raise KeyboardInterrupt(f"{done}, no output has its final name yet; give the same command again to go on from there") from None
+            if finished is None:
+                raise KeyboardInterrupt(f"{done}, no output has its final name yet; give the same command again to go on from there") from None
+            report = finished  # the interrupt came when everything was written
 
     computed = plan.pixels * (1 - report.resumed_blocks / plan.blocks)
     seconds = max(report.seconds, 1e-9)
@@ -304,7 +309,27 @@ def _invert(chosen: argparse.Namespace) -> None:
     for warning in report.warnings:
         print(f"lopsar: note: {warning}", file=sys.stderr)
     if chosen.json:
-        Path(chosen.json).write_text(json.dumps(_report(job, report, arguments), indent=1) + "\n")
+        try:
+            Path(chosen.json).write_text(json.dumps(_report(job, report, arguments), indent=1) + "\n")
+        except OSError as error:
+            raise type(error)(f"{chosen.json}: the report could not be written ({error.strerror}); the products are complete") from None
+
+
+def _check_report(path: str, others: Sequence[str]) -> None:
+    """Raise for a report that could not be written after the run, or would overwrite one of ``others``."""
+    there = os.path.lexists(path)
+    for other in others:
+        if other and Path(other).resolve() == Path(path).resolve():
+            raise ValueError(f"{path}: expected a report that is neither an input nor an output of the run; name another file")
+    if there and not (os.path.isfile(path) or os.path.isdir(path)) and not os.path.islink(path):
+        return  # a pipe or a device: opening it may wait
+    try:
+        with open(path, "a"):
+            pass
+    except OSError as error:
+        raise type(error)(f"{path}: expected a report file that can be written, got: {error.strerror}; name another") from None
+    if not there:
+        os.unlink(path)
 
 
 def _masked(report: Any) -> str:

@@ -50,7 +50,7 @@ LOOKS = {
     "waterMask": Look("Water mask: land is 1", "", "mask", (0, 1), False),
     "shadowMask": Look("Shadow mask", "", "mask", (0, 1), False),
     "mask": Look("Mask", "", "mask", (0, 1), False),
-    "status": Look("Status per pixel", "0 ok, 1 rank deficient, 2 no data, 3 below redundancy, 4 masked", "viridis", (0, 5), False),
+    "status": Look("Status per pixel", "0 ok, 1 rank deficient, 2 no data,\n3 below redundancy, 4 masked", "viridis", (0, 5), False),
     "height": Look("Height", "m", "cividis"),
     "incidenceAngle": Look("Incidence angle", "degree"),
     "slantRangeDistance": Look("Slant range", "km", scale=1e-3),
@@ -65,7 +65,7 @@ LOOKS = {
 
 
 def _expected(what: str, got: object, do: str) -> ValueError:
-    return ValueError(f"expected {what}, got {got}, do {do}")
+    return ValueError(f"expected {what}, got {got}; {do}")
 
 
 def _file_type(file: Hdf5File) -> str:
@@ -179,7 +179,7 @@ def _styled(function):
         try:
             import matplotlib
         except ImportError as error:
-            raise ImportError("expected matplotlib for plots, got none, do pip install matplotlib") from error
+            raise ImportError("expected matplotlib for plots, got none; run pip install matplotlib") from error
         with matplotlib.rc_context(STYLE):
             return function(*args, **options)
 
@@ -197,7 +197,7 @@ def _map_size(shape: Sequence[int], attributes: dict[str, str]) -> tuple[float, 
     """Inches of one map's panel with its colour bar: about 4.3 along its longer side."""
     ratio = shape[-2] / shape[-1] * _aspect(attributes)
     width = max(4.3 * min(1.0, 1.3 / ratio), 1.4)
-    return width + 1.1, min(max(width * ratio, 1.4), 6.0) + 0.55
+    return width + 1.1, min(max(width * ratio, 2.4), 6.0) + 0.55
 
 
 def _aspect(attributes: dict[str, str]) -> float:
@@ -411,7 +411,8 @@ def plot_map(file: str | Path, dataset: str | None = None, out: str | Path | Non
         attributes, kind = source.attributes(), _file_type(source)
         shapes = {name: tuple(source.info(name).shape) for name in source.datasets()}
         size = next((s[-2:] for s in shapes.values() if len(s) == 3), None)
-        maps = [n for n, s in shapes.items() if len(s) == 2 and min(s) > 1 and n != "date" and (size is None or s == size)]
+        maps = [n for n, s in shapes.items()
+                if len(s) == 2 and min(s) > 0 and not source.info(n).dtype.startswith("S") and (size is None or s == size)]
         if dataset is not None and dataset not in shapes:
             raise _expected(f"a dataset of {file}: {', '.join(shapes)}", dataset, "choose one of these")
         name = dataset or ("timeseries" if "timeseries" in shapes else None)
@@ -461,7 +462,7 @@ def _choose_pixels(path: str | Path, last: np.ndarray, valid: np.ndarray, cohere
     rate, season = _rate_and_season(path)
     good = valid & (last != 0)
     if coherence is not None and good.any():
-        good &= coherence >= np.median(coherence[valid])
+        good &= coherence >= np.median(coherence[good])
     if not good.any():
         raise _expected("at least one inverted pixel", f"none in {path}", "check the inversion, or pass pixels")
     motion, scale = np.abs(last), float(np.percentile(np.abs(last[good]), 99)) or 1.0
@@ -479,6 +480,9 @@ def _choose_pixels(path: str | Path, last: np.ndarray, valid: np.ndarray, cohere
         if open_.any():
             row, column = np.unravel_index(np.argmax(np.where(open_, score, -np.inf)), last.shape)
             picked[name] = int(row), int(column)
+    if not picked:  # a scene so small that every pixel is a neighbor of the reference pixel
+        row, column = np.unravel_index(np.argmax(np.where(good, motion, -np.inf)), last.shape)
+        picked["largest motion"] = int(row), int(column)
     return picked
 
 
@@ -550,7 +554,8 @@ def plot_series(timeseries: str | Path, pixels: Sequence[tuple[int, int]] | None
         _mark_pixel(where, attributes, y, x, color)
     axes[0].set_ylabel("displacement towards the satellite (cm)")
     axes[0].set_title("Inverted (dots) and truth (lines)" if known else "Displacement series")
-    axes[0].legend(fontsize=9.5, loc="best")
+    if series:
+        axes[0].legend(fontsize=9.5, loc="best")
     if known:
         rms = 1000 * math.sqrt(np.mean([np.mean((series[n] - known[n]) ** 2) for n in known]))
         axes[1].set_ylabel("inverted\n- truth (mm)")
@@ -658,7 +663,7 @@ def plot(files: str | Path | Sequence[str | Path], out: str | Path | None = None
     written: list[Path] = []
     for path in map(Path, files):
         if not path.is_file():
-            raise FileNotFoundError(f"expected a file, got {path}, do check its name")
+            raise FileNotFoundError(f"expected a file, got {path}; check its name")
         with Hdf5File(str(path)) as file:
             kind, layers = _file_type(file), file.datasets()
         folder = path.parent if out is None else Path(out)

@@ -308,7 +308,7 @@ def make_scene(shape: tuple[int, int], looks: tuple[int, int], seed: int) -> Sce
     row, column = np.unravel_index(np.argmax(good), shape)
     reference = int(row), int(column)
     if not np.isfinite(good[reference]):
-        raise ValueError(f"expected dry land for a reference pixel in the scene, got none in shape {shape}, do enlarge the shape")
+        raise ValueError(f"expected dry land for a reference pixel in the scene, got none in shape {shape}; enlarge the shape")
     urban[reference], green[reference], texture[reference] = 1, 0, 1
 
     latitude, longitude = 37.5 + np.degrees(north / EARTH_RADIUS), 14.7 + np.degrees(east / EARTH_RADIUS / math.cos(math.radians(37.5)))
@@ -341,7 +341,7 @@ def _check(shape: tuple[int, int], dates: int, connections: int, seed: int, gaps
            looks: tuple[int, int], network_gap: bool, block_rows: int) -> None:
     def require(ok: bool, name: str, expected: str, got: object, do: str) -> None:
         if not ok:
-            raise ValueError(f"{name}: expected {expected}, got {got!r}, do {do}")
+            raise ValueError(f"{name}: expected {expected}, got {got!r}; {do}")
 
     def whole(value: object, least: int) -> bool:
         return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)
@@ -385,7 +385,8 @@ def simulate(
     Parameters
     ----------
     directory : path
-        Made if needed; files of an earlier simulation are replaced.
+        Made if needed. Files are written as ``.<name>.partial`` and take their names together at the end, in place of those of an
+        earlier simulation; a run that fails or is interrupted removes what it wrote and leaves the earlier files.
     shape : (rows, columns)
     dates : int
         Number of acquisitions, from 2017-03-04 on, every 12 days with a few steps of 6 and 24.
@@ -432,7 +433,6 @@ def simulate(
     """
     _check(shape, dates, connections, seed, gaps, unwrap_errors, compression, looks, network_gap, block_rows)
     directory, shape, looks = Path(directory), (int(shape[0]), int(shape[1])), (int(looks[0]), int(looks[1]))
-    (directory / "inputs").mkdir(parents=True, exist_ok=True)
     days = acquisition_days(dates, seed)
     names = np.array([(START + timedelta(int(d))).strftime("%Y%m%d") for d in days], dtype="S8")
     baselines = np.clip(stream(seed, BASELINES).normal(0, 45, dates), -100, 100).round(3)
@@ -449,9 +449,19 @@ def simulate(
         if progress is not None:
             progress(done, dates + blocks)
 
-    _write_geometry(directory, scene)
-    _write_truth(directory / "truth.h5", scene, campaign, advance)
-    _write_stack(directory, scene, campaign, gaps, unwrap_errors, compression, looks, block_rows, advance)
+    (directory / "inputs").mkdir(parents=True, exist_ok=True)
+    files = [directory / name for name in ("inputs/geometryRadar.h5", "waterMask.h5", "truth.h5", "inputs/ifgramStack.h5")]
+    partials = [file.with_name(f".{file.name}.partial") for file in files]
+    geometry, water_mask, truth, stack = partials
+    try:
+        _write_geometry(geometry, water_mask, scene)
+        _write_truth(truth, scene, campaign, advance)
+        _write_stack(stack, truth, scene, campaign, gaps, unwrap_errors, compression, looks, block_rows, advance)
+        for partial, file in zip(partials, files):
+            partial.replace(file)
+    finally:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
     return directory
 
 
@@ -465,15 +475,15 @@ def _put(file: Hdf5File, name: str, array: np.ndarray, dtype: str, **options: An
     file.write(name, np.ascontiguousarray(array))
 
 
-def _write_geometry(directory: Path, scene: Scene) -> None:
+def _write_geometry(path: Path, mask_path: Path, scene: Scene) -> None:
     chunks = tuple(min(n, 128) for n in scene.water.shape)
-    with Hdf5File(str(directory / "inputs" / "geometryRadar.h5"), "w") as file:
+    with Hdf5File(str(path), "w") as file:
         _metadata(file, scene, "geometry", "1")
         for name, values in scene.geometry.items():
             _put(file, name, values, "float32", chunks=chunks, compression="lzf")
         for name, mask in (("shadowMask", scene.layover == 2), ("waterMask", ~scene.water)):
             _put(file, name, mask, "bool", chunks=chunks, compression="lzf")
-    with Hdf5File(str(directory / "waterMask.h5"), "w") as file:
+    with Hdf5File(str(mask_path), "w") as file:
         _metadata(file, scene, "waterMask", "1")
         _put(file, "waterMask", ~scene.water, "bool")
 
@@ -514,7 +524,7 @@ def _groups(count: int, size: int) -> Iterator[tuple[int, int]]:
     return ((i, min(i + size, count)) for i in range(0, count, size))
 
 
-def _write_stack(directory: Path, scene: Scene, campaign: Campaign, gaps: float, unwrap_errors: float, compression: str | None,
+def _write_stack(path: Path, truth_path: Path, scene: Scene, campaign: Campaign, gaps: float, unwrap_errors: float, compression: str | None,
                  looks: tuple[int, int], block_rows: int, advance: Callable[[], None]) -> None:
     seed, days, pairs = campaign.seed, campaign.days, campaign.pairs
     (rows, columns), count = scene.water.shape, len(pairs)
@@ -529,7 +539,7 @@ def _write_stack(directory: Path, scene: Scene, campaign: Campaign, gaps: float,
     cycles[:, 1:] = rng.choice([-2, -1, 1, 2], size=cycles[:, 1:].shape, p=[0.1, 0.4, 0.4, 0.1]) * (rng.random(cycles[:, 1:].shape) < unwrap_errors)
     far = np.abs(length) > np.quantile(np.abs(length), 0.7)
 
-    with Hdf5File(str(directory / "truth.h5"), "r") as truth, Hdf5File(str(directory / "inputs" / "ifgramStack.h5"), "w") as file:
+    with Hdf5File(str(truth_path), "r") as truth, Hdf5File(str(path), "w") as file:
         _metadata(file, scene, "ifgramStack", "radian")
         _put(file, "date", campaign.names[pairs], "S8")
         _put(file, "bperp", length.astype(np.float32), "float32")

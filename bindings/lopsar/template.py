@@ -36,6 +36,9 @@ def read_template(path: str | PathLike[str]) -> dict[str, str]:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: expected a template of text lines 'key = value', got binary data; give smallbaselineApp.cfg") from None
+    except OSError as error:
+        got = "none" if isinstance(error, FileNotFoundError) else "a directory" if isinstance(error, IsADirectoryError) else "one that cannot be read"
+        raise type(error)(f"{path}: expected a template file, got {got} ({error.strerror}); check the path") from None
     values = {}
     for line in text.splitlines():
         key, equals, value = line.partition("=")

@@ -47,6 +47,8 @@ std::size_t run_lzf(unsigned flags, std::size_t n_cd, const unsigned cd[], std::
 }
 
 void set_up_library() {
+  // A file that a full disk did not let close would end in a crash of HDF5's exit handler; files close with their last copy anyway.
+  H5dont_atexit();
   H5open();
   static const H5Z_class2_t lzf{H5Z_CLASS_T_VERS, lzf_filter, 1, 1, "lzf", nullptr, nullptr, run_lzf};
   H5Zregister(&lzf);
@@ -240,6 +242,7 @@ std::string library_error() {
         return 0;
       },
       &text);
+  std::erase(text, '\n');  // of the time of day in the messages of its file drivers
   return text.empty() ? "HDF5 gave no reason" : "HDF5: " + text;
 }
 

@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <new>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <libdeflate.h>
 #include <tbb/parallel_for.h>
+#include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 
 extern "C" {
@@ -69,32 +73,43 @@ void unshuffle(const std::byte* in, std::size_t bytes, std::size_t item, std::by
   }
 }
 
-// Grows, never clears: a vector would write every byte before it is read into.
+// Pages of their own, which go back to the system with the buffer whatever the allocator keeps. Of `capacity` from the first use on:
+// pages that are never touched cost nothing.
 class Buffer {
  public:
-  std::byte* room(std::size_t bytes) {
+  Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { release(); }
+
+  std::byte* room(std::size_t bytes, std::size_t capacity) {
     if (bytes > size_) {
-      data_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
-      size_ = bytes;
+      release();
+      const std::size_t size = std::max(bytes, capacity);
+      void* pages = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (pages == MAP_FAILED) throw std::bad_alloc();
+      data_ = static_cast<std::byte*>(pages);
+      size_ = size;
     }
-    return data_.get();
+    return data_;
   }
 
  private:
-  std::unique_ptr<std::byte[]> data_;
+  void release() {
+    if (data_) ::munmap(data_, size_);
+    data_ = nullptr, size_ = 0;
+  }
+  std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
 
-// No TBB call is made while a task uses these, so a thread is never in two tasks at once.
+// Of one worker during one read. A filter reads one buffer and writes the other.
 struct Scratch {
-  Buffer raw, decoded, unshuffled;
+  Buffer buffer[2];
   std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> inflate{libdeflate_alloc_decompressor(), libdeflate_free_decompressor};
 };
 
-Scratch& scratch() {
-  thread_local Scratch mine;
-  return mine;
-}
+constexpr std::size_t piece_bytes = std::size_t(1) << 20;  // of Way::place, read at once where it is converted
 
 struct Descriptor {
   int fd = -1;
@@ -302,25 +317,45 @@ struct RowReader::Impl {
     for (std::size_t y = rows.first; y < rows.last; ++y) std::fill_n(block.out + row * block.stride + (y - block.row0) * shape[2] + column, n, fill);
   }
 
-  void place(Wanted want, std::size_t i, std::size_t j, const Block& block) const {
+  bool direct() const { return info.type == ElementType::float32 && chunk[2] == shape[2]; }
+
+  // A raw chunk; deflate makes what it cannot shrink a little longer.
+  std::size_t raw_bytes() const { return filters.empty() ? chunk_bytes : chunk_bytes + chunk_bytes / 64 + 65536; }
+
+  std::size_t scratch_bytes() const {
+    switch (way) {
+      case Way::place: return direct() ? 0 : std::max(piece_bytes, chunk[2] * item);
+      case Way::decode: return filters.empty() ? chunk_bytes : 2 * raw_bytes();
+      case Way::library: break;
+    }
+    // HDF5 holds a chunk that its cache of 1 MiB cannot, before and after a filter.
+    return (std::size_t(4) << 20) + (info.chunk.empty() ? 0 : 2 * chunk_bytes);
+  }
+
+  void place(Scratch& scratch, Wanted want, std::size_t i, std::size_t j, const Block& block) const {
     const haddr_t address = addresses[((want.slice / chunk[0]) * chunks[1] + i) * chunks[2] + j];
     const Rows rows = rows_in(i, block.row0, block.row1);
     if (address == HADDR_UNDEF) return scatter_fill(rows, j, want.row, block);
-    const std::size_t bytes = (rows.last - rows.first) * chunk[2] * item;
-    const std::size_t at = address + (((want.slice % chunk[0]) * chunk[1] + rows.first % chunk[1]) * chunk[2]) * item;
-    if (info.type == ElementType::float32 && chunk[2] == shape[2]) {
+    const std::size_t row_bytes = chunk[2] * item;
+    const auto at = [&](std::size_t row) { return address + ((want.slice % chunk[0]) * chunk[1] + row % chunk[1]) * row_bytes; };
+    if (direct()) {
       float* out = block.out + want.row * block.stride + (rows.first - block.row0) * shape[2];
-      return read_bytes(reinterpret_cast<std::byte*>(out), bytes, at);
+      return read_bytes(reinterpret_cast<std::byte*>(out), (rows.last - rows.first) * row_bytes, at(rows.first));
     }
-    std::byte* raw = scratch().raw.room(bytes);
-    read_bytes(raw, bytes, at);
-    scatter(raw, rows, j, want.row, block);
+    const std::size_t step = std::max<std::size_t>(1, piece_bytes / row_bytes);
+    for (std::size_t row = rows.first; row < rows.last; row += step) {
+      const Rows piece{row, std::min(row + step, rows.last)};
+      const std::size_t bytes = (piece.last - piece.first) * row_bytes;
+      std::byte* raw = scratch.buffer[0].room(bytes, bytes);
+      read_bytes(raw, bytes, at(row));
+      scatter(raw, piece, j, want.row, block);
+    }
   }
 
-  void decode(std::size_t k, const std::vector<Wanted>& wants, std::size_t i, std::size_t j, const Block& block) const {
+  void decode(Scratch& scratch, std::size_t k, const std::vector<Wanted>& wants, std::size_t i, std::size_t j, const Block& block) const {
     const Rows rows = rows_in(i, block.row0, block.row1);
     const Index at{k * chunk[0], i * chunk[1], j * chunk[2]};
-    const std::byte* bytes = fetch(at);
+    const std::byte* bytes = fetch(scratch, at);
     for (const Wanted& want : wants) {
       if (!bytes) scatter_fill(rows, j, want.row, block);
       else scatter(bytes + (((want.slice % chunk[0]) * chunk[1] + rows.first % chunk[1]) * chunk[2]) * item, rows, j, want.row, block);
@@ -336,9 +371,11 @@ struct RowReader::Impl {
     return H5Dget_chunk_info_by_coord(dataset, offset, &mask, &address, &size) >= 0 && address == HADDR_UNDEF;
   }
 
-  // The decoded chunk, in this thread's scratch; null where the file has none.
-  const std::byte* fetch(const Index& at) const {
-    Scratch& mine = scratch();
+  // The decoded chunk, in the scratch; null where the file has none.
+  const std::byte* fetch(Scratch& mine, const Index& at) const {
+    const std::size_t capacity = raw_bytes();
+    std::byte* bytes = nullptr;
+    std::size_t turn = 0;
     const hsize_t offset[3] = {at[0], at[1], at[2]};
     std::uint32_t mask = 0;
     hsize_t size = 0;
@@ -352,20 +389,19 @@ struct RowReader::Impl {
       if (size == 0) return nullptr;
       if (size > 2 * chunk_bytes + 65536 || size > file_bytes)
         damaged(at, "claims " + std::to_string(size) + " bytes for " + std::to_string(chunk_bytes) + " decoded ones");
-      if (H5Dread_chunk(dataset, H5P_DEFAULT, offset + lead(), &mask, mine.raw.room(size)) < 0)
-        damaged(at, "cannot be read (" + library_error() + ")");
+      bytes = mine.buffer[0].room(size, capacity);
+      if (H5Dread_chunk(dataset, H5P_DEFAULT, offset + lead(), &mask, bytes) < 0) damaged(at, "cannot be read (" + library_error() + ")");
     }
-    const std::byte* bytes = mine.raw.room(size);
     for (std::size_t f = filters.size(); f-- > 0;) {
       if (mask >> f & 1) continue;
       if (filters[f] == H5Z_FILTER_SHUFFLE) {
         if (size != chunk_bytes) damaged(at, "decodes to " + std::to_string(size) + " bytes instead of " + std::to_string(chunk_bytes));
-        std::byte* out = mine.unshuffled.room(chunk_bytes);
+        std::byte* out = mine.buffer[turn ^= 1].room(chunk_bytes, capacity);
         unshuffle(bytes, chunk_bytes, item, out);
         bytes = out;
         continue;
       }
-      std::byte* out = mine.decoded.room(chunk_bytes);
+      std::byte* out = mine.buffer[turn ^= 1].room(chunk_bytes, capacity);
       std::size_t made = 0;
       if (filters[f] == lzf_filter) made = lzf_decompress(bytes, unsigned(size), out, unsigned(chunk_bytes));
       else if (libdeflate_zlib_decompress(mine.inflate.get(), bytes, size, out, chunk_bytes, &made) != LIBDEFLATE_SUCCESS) made = 0;
@@ -398,18 +434,31 @@ struct RowReader::Impl {
     }
   }
 
-  void read(const Block& block) const {
+  void read(const Block& block, int workers) const {
     if (way == Way::library) return read_through_library(block);
     const std::size_t i0 = block.row0 / chunk[1], ni = (block.row1 - 1) / chunk[1] + 1 - i0;
-    const std::size_t nk = way == Way::place ? slices.size() : wanted.size();
+    const std::size_t nk = way == Way::place ? slices.size() : wanted.size(), tasks = nk * ni * chunks[2];
+    const int all = tbb::this_task_arena::max_concurrency();
+    const std::size_t used = std::min(tasks, static_cast<std::size_t>(workers > 0 ? std::min(workers, all) : all));
+    const std::size_t batch = std::max<std::size_t>(1, tasks / used / 8);  // neighbours, whose output is on the same pages
+    std::atomic<std::size_t> next{0};
+    // Each worker takes chunk after chunk, so that there is scratch for no more than that many.
+    const auto work = [&](std::size_t) {
+      Scratch scratch;
+      try {
+        for (std::size_t first; (first = next.fetch_add(batch)) < tasks;)
+          for (std::size_t task = first; task < std::min(first + batch, tasks); ++task) {
+            const std::size_t j = task % chunks[2], i = i0 + task / chunks[2] % ni, k = task / chunks[2] / ni;
+            if (way == Way::place) place(scratch, {slices[k], k}, i, j, block);
+            else decode(scratch, wanted[k].first, wanted[k].second, i, j, block);
+          }
+      } catch (...) {
+        next = tasks;
+        throw;
+      }
+    };
     // Isolated: while waiting for its chunks this thread takes no other task of an outer pipeline, whose locks it could meet again.
-    tbb::this_task_arena::isolate([&] {
-      tbb::parallel_for(std::size_t(0), nk * ni * chunks[2], [&](std::size_t task) {
-        const std::size_t j = task % chunks[2], i = i0 + task / chunks[2] % ni, k = task / chunks[2] / ni;
-        if (way == Way::place) place({slices[k], k}, i, j, block);
-        else decode(wanted[k].first, wanted[k].second, i, j, block);
-      });
-    });
+    tbb::this_task_arena::isolate([&] { tbb::parallel_for(std::size_t(0), used, work, tbb::simple_partitioner{}); });
   }
 };
 
@@ -420,6 +469,7 @@ std::size_t RowReader::slices() const { return impl_->slices.size(); }
 std::size_t RowReader::length() const { return impl_->shape[1]; }
 std::size_t RowReader::width() const { return impl_->shape[2]; }
 std::size_t RowReader::stored_bytes() const { return impl_->stored; }
+std::size_t RowReader::scratch_bytes() const { return impl_->scratch_bytes(); }
 const std::string& RowReader::codec() const { return impl_->info.compression; }
 
 std::size_t RowReader::chunk_rows() const {
@@ -427,7 +477,7 @@ std::size_t RowReader::chunk_rows() const {
   return any_row ? 1 : std::min(impl_->chunk[1], impl_->shape[1]);
 }
 
-void RowReader::read(std::size_t row0, std::size_t row1, float* out, std::size_t out_stride) const {
+void RowReader::read(std::size_t row0, std::size_t row1, float* out, std::size_t out_stride, int workers) const {
   const Impl& impl = *impl_;
   if (row0 > row1 || row1 > length())
     throw ShapeError(impl.file.path() + ": " + impl.name + ": expected rows within 0 to " + std::to_string(length()) + ", got " +
@@ -436,7 +486,7 @@ void RowReader::read(std::size_t row0, std::size_t row1, float* out, std::size_t
     throw ShapeError(impl.name + ": expected an output stride of at least " + std::to_string((row1 - row0) * width()) + ", got " +
                      std::to_string(out_stride));
   if (row0 == row1 || slices() == 0) return;
-  impl.read({row0, row1, out, std::max(out_stride, (row1 - row0) * width())});
+  impl.read({row0, row1, out, std::max(out_stride, (row1 - row0) * width())}, workers);
 }
 
 }  // namespace lopsar::files

@@ -24,12 +24,15 @@ class RowReader {
   std::size_t chunk_rows() const;
   // Bytes that the whole dataset takes in the file.
   std::size_t stored_bytes() const;
+  // Memory that each worker of `read` takes beside the output, until `read` returns.
+  std::size_t scratch_bytes() const;
   // "", "gzip", "lzf" or "filter N".
   const std::string& codec() const;
 
   // Reads rows [row0, row1): slice slices[i] goes to out + i * out_stride as (row1 - row0) * width floats. ShapeError for rows past
   // the end or a stride shorter than that; FileError names file, dataset and chunk where the file is damaged.
-  void read(std::size_t row0, std::size_t row1, float* out, std::size_t out_stride) const;
+  // `workers`: at most so many chunks at a time; 0: as many as there are threads.
+  void read(std::size_t row0, std::size_t row1, float* out, std::size_t out_stride, int workers = 0) const;
 
  private:
   struct Impl;

@@ -19,7 +19,8 @@ LOPSAR_HD V observation(V y, V weight, value_t<V> sign, value_t<V>* flaw, V& w) 
   using T = value_t<V>;
   const V zero(T(0));
   const V size = magnitude(y);
-  const auto usable = (size < V(T(missing_limit))) & (weight >= V(smallest_weight<T>)) & (weight <= V(largest_weight<T>)) & (size * weight < V(largest_flow<T>));
+  const auto usable =
+      (size < V(T(missing_limit))) & (weight >= V(smallest_weight<T>)) & (weight <= V(largest_weight<T>)) & (size * weight < V(largest_flow<T>));
   // Comparisons with NaN are false: a NaN is neither usable nor a flaw.
   const auto unusable = (size >= zero) & (magnitude(weight) > zero) & !usable;
   if (some(unusable)) io<V>::store(flaw, choose(unusable, V(T(1)), io<V>::load(flaw)));

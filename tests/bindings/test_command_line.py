@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -189,9 +190,85 @@ def test_bad_files_and_options(work, capsys):
     assert "not an input" in fails("invert", stack, "-o", stack, "b.h5", "c.h5")
     assert "GB" in fails("invert", stack, "--ram", "0.0000001") and "GB" in fails("invert", stack, "--ram", "-1")
     assert "nowhere" in fails("invert", stack, "--json", "nowhere/run.json")
-    assert "absent.cfg" in fails("invert", stack, "-t", "absent.cfg")
+    Path("run.json").mkdir()
+    assert "run.json: expected a report file that can be written" in fails("invert", stack, "--json", "run.json")
+    assert "neither an input nor an output" in fails("invert", stack, "--json", stack)
+    missing = "absent.cfg: expected a template file, got none (No such file or directory); check the path"
+    assert missing in fails("invert", stack, "-t", "absent.cfg")
+    assert "inputs: expected a template file, got a directory" in fails("invert", stack, "-t", "inputs")
     assert "absent" in fails("plot", "absent.h5")
     assert fails("simulate", "s", "--dates", "1")
+
+
+@pytest.mark.parametrize("most", [1000, 40000, 150000])
+def test_full_disk_is_a_message_not_a_crash(work, most):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    command = [sys.executable, "-B", "-m", "lopsar", "invert", "inputs/ifgramStack.h5", "-o", "a.h5", "b.h5", "c.h5"]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert done.stderr.startswith("lopsar: error: ") and done.stderr.count("\n") == 1
+    assert not any(Path(name).exists() for name in ("a.h5", "b.h5", "c.h5"))
+
+
+def test_memory_is_bounded_with_large_compressed_chunks(work):
+    n, pairs, gb = 2500, [(0, 1), (1, 2), (2, 3), (0, 2), (1, 3), (0, 3)], 0.25
+    days = [b"20200101", b"20200113", b"20200125", b"20200206"]
+    ramp = np.linspace(0.5, 3, n * n, dtype=np.float32).reshape(n, n)
+    ramp.view(np.uint32)[...] &= 0xFFFFF000
+    with h5py.File("large.h5", "w") as f:
+        f["date"] = np.array([[days[a], days[b]] for a, b in pairs])
+        f["bperp"] = np.zeros(len(pairs), np.float32)
+        f["dropIfgram"] = np.ones(len(pairs), bool)
+        phase = f.create_dataset(
+            "unwrapPhase", (len(pairs), n, n), np.float32, chunks=(1, n, n), compression="gzip", compression_opts=1, shuffle=True
+        )
+        for k, (a, b) in enumerate(pairs):
+            phase[k] = ramp * (b - a)
+        f.attrs.update({"LENGTH": str(n), "WIDTH": str(n), "WAVELENGTH": "0.05", "REF_Y": "0", "REF_X": "0"})
+    script = f"""
+import lopsar as lp
+def kib(key):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key))
+before = kib("VmRSS:")
+report = lp.invert("large.h5", "no", ram={gb}, threads=2)
+print(kib("VmHWM:") - before, report.pixels_inverted)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    grown, inverted = map(int, done.stdout.split())
+    assert inverted > 0.9 * n * n and grown <= gb * 2**20 + 24 * 2**10, f"{grown / 2**20:.3f} GB"
+
+
+def test_interrupt_after_the_last_block(work, capsys, monkeypatch):
+    job = lp.invert.__globals__["options"]("inputs/ifgramStack.h5", output=OUTPUT)
+
+    def at_the_end(what):
+        def monitor(at):
+            if at.blocks_done == at.blocks:
+                raise what
+
+        return monitor
+
+    with pytest.raises(KeyboardInterrupt, match="complete") as caught:
+        lp._core.invert(job, at_the_end(KeyboardInterrupt()))
+    assert caught.value.report.pixels_inverted > 0 and left_over(work) == sorted(OUTPUT)
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    assert lp._core.invert(job, at_the_end(RuntimeError("from progress"))).pixels_inverted > 0 and len(seen) == 1
+
+    real = lp._core.invert
+    monkeypatch.setattr(lp._core, "invert", lambda job, show: real(job, at_the_end(KeyboardInterrupt())))
+    assert main(["invert", "inputs/ifgramStack.h5", "--json", "run.json"]) == 0
+    assert Path("run.json").is_file() and not capsys.readouterr().err
+
+    def fails(job, show):
+        raise KeyboardInterrupt from lp._core.FileError("x.h5: damaged")
+
+    monkeypatch.setattr(lp._core, "invert", fails)
+    assert main(["invert", "inputs/ifgramStack.h5"]) == 130
+    assert "x.h5: damaged; no output has its final name" in capsys.readouterr().err
 
 
 def test_damaged_chunk_leaves_nothing(work, capsys):

@@ -1,8 +1,8 @@
 """Network as a SciPy operator, and the algebra of lopsar.LinearOperator."""
 
-import lopsar as lp
 from datetime import datetime
 
+import lopsar as lp
 import numpy as np
 import pytest
 import scipy.sparse.linalg as sla

@@ -168,6 +168,52 @@ def test_constant_and_empty_maps_are_drawn(results):
             assert_png(path)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape, referenced", [((1, 9), True), ((1, 9), False), ((9, 1), True), ((9, 1), False), ((2, 2), True), ((1, 1), False)])
+def test_what_the_inversion_of_a_small_scene_wrote_is_drawn(results, tmp_path, shape, referenced):
+    with h5py.File(results / "truth.h5") as f:
+        y, x = int(f.attrs["REF_Y"]), int(f.attrs["REF_X"])
+    top, left = min(y, SHAPE[0] - shape[0]), min(x, SHAPE[1] - shape[1])
+    part = np.s_[:, top : top + shape[0], left : left + shape[1]]
+    stack = tmp_path / "ifgramStack.h5"
+    with h5py.File(results / "inputs" / "ifgramStack.h5") as source, h5py.File(stack, "w") as f:
+        f.attrs.update(dict(source.attrs) | {"LENGTH": str(shape[0]), "WIDTH": str(shape[1]), "REF_Y": str(y - top), "REF_X": str(x - left)})
+        if not referenced:
+            del f.attrs["REF_Y"], f.attrs["REF_X"]
+        for name, values in source.items():
+            f[name] = values[part] if values.ndim == 3 else values[()]
+    output = [tmp_path / name for name in ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")]
+    lp.invert(stack, output=output, skip_reference=not referenced)
+    written = plot([stack, *output])
+    assert [path.name for path in written] == ["ifgramStack.png", "ifgramStack_pairs.png", "timeseries.png", "timeseries_series.png",
+                                               "temporalCoherence.png", "numInvIfgram.png"]
+    for path in written:
+        assert_png(path, 200)
+    assert plot_map(output[1]).axes[0].images[0].get_array().shape == shape
+    assert len(plot_series(output[0]).subfigs[1].axes[0].get_legend().get_texts()) >= 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_pixel_that_is_its_own_reference_is_still_shown(results):
+    (results / "one").mkdir()
+    product(results / "one" / "ts.h5", results / "truth.h5", "timeseries", "m",
+            {"date": np.array([b"20170101", b"20170113"], "S8"), "timeseries": np.float32([[[0]], [[0.01]]])}, REF_Y="0", REF_X="0")
+    legend = plot_series(results / "one" / "ts.h5").subfigs[1].axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["largest motion (0, 0)"]
+
+
+def test_dates_are_no_map(results, tmp_path):
+    with h5py.File(tmp_path / "dates.h5", "w") as f:
+        f["date"] = f["when"] = np.full((2, 2), b"20170101", "S8")
+    with pytest.raises(ValueError, match="at least one 2-D dataset"):
+        plot_map(tmp_path / "dates.h5")
+
+
+@pytest.mark.filterwarnings("error")
+def test_series_without_pixels_has_no_legend(results):
+    assert plot_series(results / "timeseries.h5", pixels=[]).subfigs[1].axes[0].get_legend() is None
+
+
 def test_series_chooses_pixels_and_shows_truth(results):
     figure = plot_series(results / "timeseries.h5", truth=results / "truth.h5")
     axes = [ax for sub in figure.subfigs for ax in sub.axes if ax.lines]
@@ -230,9 +276,9 @@ def test_wrong_files_are_refused_with_a_reason(results, tmp_path):
         lambda: plot([]),
         lambda: plot([series, mask], out=tmp_path / "one.png"),
     ):
-        with pytest.raises(ValueError, match="expected .*, got .*, do "):
+        with pytest.raises(ValueError, match="expected .*, got .*; (pass|use|choose)"):
             call()
-    with pytest.raises(FileNotFoundError, match="expected a file"):
+    with pytest.raises(FileNotFoundError, match="expected a file, got .*; check its name"):
         plot(tmp_path / "none.h5")
 
 

@@ -49,6 +49,7 @@ def test_reference_solution(case, group, tmp_path):
         expected = f[group]["timeseries_rad"][()]
         number = f[group]["numInvIfgram"][()]
         quality = f[group]["temporalCoherence"][()] if "temporalCoherence" in f[group] else None
+        stored = f["weight_sqrt_mintpy_var_L32"][()] if "weight_sqrt_mintpy_var_L32" in f else None
     weight_func = "var" if "wls_var" in group else "no"
     threshold = float(found[1]) if (found := re.search(r"coh(0\.\d+)", group)) else 0.0
     # The Galapagos solution is plain lstsq, the masked ones are without the rule too.
@@ -74,19 +75,31 @@ def test_reference_solution(case, group, tmp_path):
     assert not (different & ~zero).any()
     full = (status == 0) & (number > 0) & ~zero
     # MintPy's own float32 is off by up to 1e-3 rad on such networks (mintpy.md §2.9); float64 below is the sharper judge.
-    # The SoCal weights were made from coherence before it was rounded to the file's float32: 50 of them are from a neighboring bin.
-    rounded = 1e-2 if "socal" in case and weight_func == "var" else 0
-    assert (np.abs(series - expected) <= rounded + 2e-5 * abs(stack.phase_per_meter) + 1e-4 * np.abs(expected))[:, full].all()
+    def near(values, truth):
+        return np.abs(values - truth) <= 2e-5 * abs(stack.phase_per_meter) + 1e-4 * np.abs(truth)
+
+    # Some SoCal weights were made from coherence before it was rounded to the file's float32 and lie in the table's neighboring bin:
+    # where a pixel uses one, the stored solution is of another problem.
+    same = np.ones(count.shape, bool)
+    if stored is not None and weight_func == "var":
+        g = stack.coherence[...]
+        used = (stack.phase[...] != 0) & ~np.isnan(stack.phase[...]) & (g >= np.float32(threshold) if threshold else True)
+        own = np.array(lp._core.coherence_to_weight([float(v) for v in g.ravel()], lp._core.weight_function("var"), stack.looks)).reshape(g.shape)
+        other = np.abs(own / stored.reshape(g.shape) ** 2 - 1) > 1e-6  # the stored ones are rounded to float32; a bin is some percent
+        assert 0 < other.sum() <= 50
+        same = ~(other & used).any(axis=0)
+    assert near(series, expected)[:, full & same].all()
     if quality is not None:
-        assert np.abs(coherence - np.nan_to_num(quality))[full].max(initial=0) <= max(2e-5, rounded)
+        assert np.abs(coherence - np.nan_to_num(quality))[full & same].max(initial=0) <= 2e-5
     assert not series[:, ~np.isin(status, (0, 1))].any()
 
     reference = stack.phase[:, stack.reference[0], stack.reference[1]] if stack.reference else np.zeros(len(stack.pairs), "f4")
     pixels = np.argwhere(np.isin(status, (0, 1)))
     rng = np.random.default_rng(0)
     deficient = np.argwhere(status == 1)
-    some = np.concatenate([pixels[rng.permutation(len(pixels))[:20]], deficient[rng.permutation(len(deficient))[:20]]])
-    for y, x in some:
+    some = np.concatenate([pixels[rng.permutation(len(pixels))[:20]], deficient[rng.permutation(len(deficient))[:20]], np.argwhere(full & ~same)])
+    first, second = (np.array([stack.dates.index(pair[i]) for pair in stack.pairs]) for i in (0, 1))
+    for y, x in map(tuple, some):
         if (y, x) == stack.reference:
             continue
         phase = stack.phase[:, y, x].astype(float)
@@ -99,4 +112,7 @@ def test_reference_solution(case, group, tmp_path):
         if weight_func == "var":
             weights = np.array(lp._core.coherence_to_weight([float(v) for v in g], lp._core.weight_function("var"), stack.looks))
         exact = minimum_norm(stack, phase, weights, chosen["min_norm_velocity"])
-        assert np.abs(series[:, y, x] - exact).max() <= 3e-6 * max(np.abs(exact).max(), np.nanmax(np.abs(phase)))
+        assert near(series[:, y, x], exact).all()
+        fit = np.exp(1j * (phase - (exact[second] - exact[first])))
+        assert abs(coherence[y, x] - abs(np.nanmean(fit))) <= 2e-5
+        assert np.abs(series[:, y, x] - exact).max() <= (2e-6 if status[y, x] else 1e-6) * np.abs(exact).max()

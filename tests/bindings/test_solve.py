@@ -105,7 +105,8 @@ def test_bits_do_not_depend_on_order_threads_or_chunks():
 @pytest.mark.parametrize("call", [lambda A, y: lp.solve(A, y[1:]), lambda A, y: lp.solve(A, y, weights=y[:2]),
                                   lambda A, y: lp.solve(A, y, method="magic"), lambda A, y: lp.solve(A, y, null_space="none"),
                                   lambda A, y: lp.solve(A, y.astype(np.float16)),
-                                  lambda A, y: lp.solve(A, y, threads=-1), lambda A, y: lp.solve(A, y, chunk_size=0), lambda A, y: lp.solve(np.eye(3), y), lambda A, y: lp.solve(A, y.astype(complex))])
+                                  lambda A, y: lp.solve(A, y, threads=-1), lambda A, y: lp.solve(A, y, chunk_size=0),
+                                  lambda A, y: lp.solve(np.eye(3), y), lambda A, y: lp.solve(A, y.astype(complex))])
 def test_errors(call):
     A = lp.Network(sequential(5, 2))
     with pytest.raises(ValueError, match="expected"):

@@ -561,3 +561,21 @@ TEST_CASE("products with bad shapes or names are refused", "[files]") {
   CHECK_THROWS_AS(ProductSet::create_or_resume({{folder / "x.h5", {}, {{"d", ElementType::float32, {0, 3}, {}, {}}}}}, "", 1), ShapeError);
   CHECK_THROWS_AS(ProductSet::create_or_resume({{folder / "no/x.h5", {}, {{"d", ElementType::float32, {2, 3}, {}, {}}}}}, "", 1), FileError);
 }
+
+TEST_CASE("readers say what decoding takes, and any number of workers reads the same", "[files]") {
+  const Folder folder;
+  CreateOptions options;
+  make(folder / "plain.h5", ElementType::float32, cube<float>(N, L, W).data(), options);
+  CHECK(RowReader(Hdf5File::open(folder / "plain.h5"), "d", {0}).scratch_bytes() == 0);
+  options.chunk = {3, 4, 8}, options.compression = Compression::gzip, options.shuffle = true;
+  make(folder / "f.h5", ElementType::float32, cube<float>(N, L, W).data(), options);
+  const RowReader reader(Hdf5File::open(folder / "f.h5"), "d", {0, 1, 2, 3, 4, 5, 6});
+  CHECK(reader.scratch_bytes() >= 2 * 3 * 4 * 8 * sizeof(float));
+  std::vector<float> all(7 * L * W), some(all.size());
+  reader.read(0, L, all.data(), L * W);
+  for (int workers : {1, 2, 100}) {
+    std::fill(some.begin(), some.end(), -1.f);
+    reader.read(0, L, some.data(), L * W, workers);
+    CHECK(some == all);
+  }
+}

@@ -167,3 +167,32 @@ TEST_CASE("the stack says what is wrong with it") {
   CHECK_THROWS_AS(invert(o), InvalidArgument);
   CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);
 }
+
+TEST_CASE("decoding has its share of the memory") {
+  const Folder folder;
+  write_stack(folder / "ifgramStack.h5", 0.05);
+  auto o = options(folder);
+  const auto much = plan(o);
+  CHECK(much.decoders == much.threads);
+  // Chunks of a few bytes, but each may take 64 KiB raw.
+  o.threads = 1;
+  const auto one = plan(o);
+  CHECK(one.decoders == 1);
+  CHECK(one.memory_bytes > (std::size_t(1) << 21) + 2 * (std::size_t(1) << 16));
+  o.ram = double((std::size_t(1) << 21) + (std::size_t(1) << 16)) / double(1 << 30);
+  CHECK_THROWS_AS(plan(o), InvalidArgument);
+}
+
+TEST_CASE("what the monitor says when the products are there no longer counts") {
+  const Folder folder;
+  write_stack(folder / "ifgramStack.h5", 0.05);
+  const auto o = options(folder);
+  bool done = false;
+  const auto report = invert(o, [&](const InvertProgress&) -> bool {
+    done = fs::exists(o.output[0]);
+    if (done) throw 1;
+    return true;
+  });
+  CHECK(done);
+  CHECK_FALSE(report.interrupted);
+}
