@@ -106,7 +106,7 @@ TEMPLATE_TEST_CASE("time series: series, coherence and counts against exact leas
       const auto velocity = invert<T>(network, phase, &coherence, options);
       options.null_space = NullSpace::minimum_norm_phase;
       const auto norm_phase = invert<T>(network, phase, &coherence, options);
-      ExactSolver exact_solver(network);
+      ExactSolver exact_solver(g.network(0));  // the first date is 0, whatever the reference of the network
       for (std::size_t p = 0; p < pixels; ++p) {
         std::vector<double> y, w;
         for (std::size_t k = 0; k < pairs; ++k) {
@@ -128,7 +128,7 @@ TEMPLATE_TEST_CASE("time series: series, coherence and counts against exact leas
           CHECK(r->status[p] == number(exact.components == 1 ? Status::ok : Status::rank_deficient));
           auto filled = exact;
           if (r == &velocity) exact_solver.minimum_norm_velocity(filled);
-          else exact_solver.minimum_norm_phase(filled, 0);  // against the first date, whatever the reference
+          else exact_solver.minimum_norm_phase(filled, 0);
           for (std::size_t d = 0; d < x.size(); ++d)
             worst_series =
                 std::max(worst_series, static_cast<double>(std::fabs(static_cast<long double>(r->series.at(d, p)) - filled.x[d]) / filled.largest));
@@ -199,8 +199,8 @@ TEST_CASE("time series: zero phase, reference phase, mask, scale", "[inversion][
   const auto phase = phase_of(network, x, pixels);
   auto options = unweighted();
   const auto plain = invert<float>(network, phase, nullptr, options);
-  for (std::size_t d = 0; d < 18; ++d) CHECK(plain.series.at(d, 11) == Approx(x[d] - x[4]).margin(5e-6));
-  CHECK(plain.series.at(4, 11) == 0);
+  for (std::size_t d = 0; d < 18; ++d) CHECK(plain.series.at(d, 11) == Approx(x[d] - x[0]).margin(5e-6));
+  CHECK(plain.series.at(0, 11) == 0);
   CHECK(plain.coherence[11] == Approx(1).margin(2e-6));
 
   SECTION("zero is no data, before or after referencing") {
@@ -232,7 +232,7 @@ TEST_CASE("time series: zero phase, reference phase, mask, scale", "[inversion][
       for (std::size_t p = 0; p < pixels; ++p) shifted.at(k, p) += static_cast<float>(options.reference_phase[k]);
     }
     const auto r = invert<float>(network, shifted, nullptr, options);
-    for (std::size_t d = 0; d < 18; ++d) CHECK(r.series.at(d, 9) == Approx(x[d] - x[4]).margin(5e-6));
+    for (std::size_t d = 0; d < 18; ++d) CHECK(r.series.at(d, 9) == Approx(x[d] - x[0]).margin(5e-6));
     options.reference_phase.pop_back();
     CHECK_THROWS_WITH(invert<float>(network, shifted, nullptr, options), ContainsSubstring("each of 45 pairs, got 44"));
   }
