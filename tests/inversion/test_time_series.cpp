@@ -106,7 +106,8 @@ TEMPLATE_TEST_CASE("time series: series, coherence and counts against exact leas
       const auto velocity = invert<T>(network, phase, &coherence, options);
       options.null_space = NullSpace::minimum_norm_phase;
       const auto norm_phase = invert<T>(network, phase, &coherence, options);
-      ExactSolver exact_solver(g.network(0));  // the first date is 0, whatever the reference of the network
+      const Network from_first = g.network(0);  // the first date is 0, whatever the reference of the network
+      ExactSolver exact_solver(from_first);
       for (std::size_t p = 0; p < pixels; ++p) {
         std::vector<double> y, w;
         for (std::size_t k = 0; k < pairs; ++k) {
