@@ -8,8 +8,7 @@ namespace lopsar::cpu {
 namespace {
 using namespace kernels;
 
-constexpr int at_once = 8;         // taps of one pass, whose pointers and coefficients stay in registers
-constexpr std::size_t part = 1024;  // values of one pass: the result lies in the first-level cache
+constexpr int at_once = 8;  // taps of one pass, whose pointers and coefficients stay in registers
 
 // out[p] = sum of N taps; one of them may be `out` itself.
 template <class T, int N>
@@ -47,71 +46,101 @@ void pass(const T* const* at, const T* coefficient, std::size_t count, T* out, s
 
 // Any number of taps; the sum so far is one tap of the next pass, times an exact 1.
 template <class T>
-void all_taps(const Taps<T>& taps, std::size_t from, T* out, std::size_t n) {
+void all_taps(const Piece<T>& piece, std::size_t from, T* out, std::size_t n) {
   const T* at[at_once];
   T coefficient[at_once];
   std::size_t done = 0;
   do {
     std::size_t count = 0;
     if (done > 0) at[0] = out, coefficient[0] = 1, count = 1;
-    for (; count < at_once && done < taps.count; ++count, ++done) at[count] = taps.at[done] + from, coefficient[count] = taps.coefficient[done];
+    for (; count < at_once && done < piece.count; ++count, ++done) at[count] = piece.at[done] + from, coefficient[count] = piece.coefficient[done];
     pass<T>(at, coefficient, count, out, n);
-  } while (done < taps.count);
+  } while (done < piece.count);
 }
 
+// A few values at the same place of every row.
 template <class T>
-void combine(const Taps<T>& taps, T* out, std::size_t n, bool stream) {
-  alignas(64) T row[part];
-  for (std::size_t from = 0; from < n; from += part) {
-    const std::size_t m = n - from < part ? n - from : part;
-    if (stream && m >= 256 / sizeof(T)) {
-      all_taps(taps, from, row, m);
-      stream_row<native<T>>(out + from, row, m);
-    } else {
-      all_taps(taps, from, out + from, m);
+void every_row(const Piece<T>& piece, std::size_t rows, std::size_t length, T* out) {
+  for (std::size_t start = 0; start < rows * length; start += length)
+    for (std::size_t p = start + piece.from; p < start + piece.to; ++p) {
+      T sum = 0;
+      if (piece.count > 0) sum = piece.coefficient[0] * piece.at[0][p];
+      for (std::size_t t = 1; t < piece.count; ++t) sum = madd(piece.coefficient[t], piece.at[t][p], sum);
+      out[p] = sum;
     }
-  }
-  if (stream) finish_streaming();
 }
 
-// Same sum in the same order as combine.
 template <class T>
-void gather(const Taps<T>& taps, const TapRun* run, const Tap* matrix, const T* base, std::size_t from, std::size_t to, std::size_t k, T* out) {
+void combine(const Piece<T>* pieces, std::size_t count, std::size_t rows, std::size_t length, T* out, bool stream) {
+  alignas(64) T group[stencil_group];
+  if (rows * length > stencil_group) {  // one long row
+    for (const Piece<T>* piece = pieces; piece < pieces + count; ++piece)
+      for (std::size_t from = piece->from; from < piece->to; from += stencil_group) {
+        const std::size_t n = piece->to - from < stencil_group ? piece->to - from : stencil_group;
+        all_taps(*piece, from, stream ? group : out + from, n);
+        if (stream) stream_row<native<T>>(out + from, group, n);
+      }
+    return;
+  }
+  const Piece<T>* longest = pieces;
+  for (const Piece<T>* piece = pieces + 1; piece < pieces + count; ++piece)
+    if (piece->to - piece->from > longest->to - longest->from) longest = piece;
+  T* target = stream ? group : out;
+  all_taps(*longest, longest->from, target + longest->from, (rows - 1) * length + longest->to - longest->from);
+  for (const Piece<T>* piece = pieces; piece < pieces + count; ++piece) {
+    if (piece == longest) continue;
+    if (piece->to - piece->from < 16) every_row(*piece, rows, length, target);
+    else
+      for (std::size_t start = 0; start < rows * length; start += length)
+        all_taps(*piece, start + piece->from, target + start + piece->from, piece->to - piece->from);
+  }
+  if (stream) stream_row<native<T>>(out, group, rows * length);
+}
+
+// U sums side by side, `in_step` and `out_step` values apart: one sum alone waits for its own additions.
+template <class T, int U>
+void gather_some(const TapRun* run, const Tap* matrix, std::size_t from, std::size_t to, std::size_t k, const T* in, std::size_t in_step, T* out,
+                 std::size_t out_step) {
   for (std::size_t begin = from, end; begin < to; begin = end, ++run) {
     end = run->to < to ? run->to : to;
-    if (taps.count == 0 && run->last == run->first + 1 && k == 1) {  // a copy
-      const Tap& tap = matrix[run->first];
-      const T c = static_cast<T>(tap.value);
-      if (tap.backward)
-        for (std::size_t i = begin; i < end; ++i) out[i] = c * base[tap.offset - static_cast<std::ptrdiff_t>(i)];
-      else
-        for (std::size_t i = begin; i < end; ++i) out[i] = c * base[tap.offset + static_cast<std::ptrdiff_t>(i)];
-      continue;
-    }
-    for (std::size_t i = begin; i < end; ++i)
-      for (std::size_t q = 0; q < k; ++q) {
-        T sum = 0;
-        bool first = true;
-        for (std::size_t t = 0; t < taps.count; ++t, first = false) {
-          const T x = taps.at[t][i * k + q];
-          sum = first ? taps.coefficient[t] * x : madd(taps.coefficient[t], x, sum);
-        }
-        for (std::size_t t = run->first; t < run->last; ++t, first = false) {
-          const auto row = static_cast<std::ptrdiff_t>(i), column = matrix[t].offset + (matrix[t].backward ? -row : row);
-          const T x = base[column * static_cast<std::ptrdiff_t>(k) + static_cast<std::ptrdiff_t>(q)];
-          const T c = static_cast<T>(matrix[t].value);
-          sum = first ? c * x : madd(c, x, sum);
-        }
-        out[i * k + q] = sum;
+    for (std::size_t i = begin; i < end; ++i) {
+      T sum[U] = {};
+      for (std::size_t t = run->first; t < run->last; ++t) {
+        const auto row = static_cast<std::ptrdiff_t>(i);
+        const T* x = in + (matrix[t].offset + (matrix[t].backward ? -row : row)) * static_cast<std::ptrdiff_t>(k);
+        const T c = static_cast<T>(matrix[t].value);
+        if (t == run->first)
+          for (int u = 0; u < U; ++u) sum[u] = c * x[static_cast<std::size_t>(u) * in_step];
+        else
+          for (int u = 0; u < U; ++u) sum[u] = madd(c, x[static_cast<std::size_t>(u) * in_step], sum[u]);
       }
+      for (int u = 0; u < U; ++u) out[i * k + static_cast<std::size_t>(u) * out_step] = sum[u];
+    }
   }
 }
+
+template <class T>
+void gather(const TapRun* run, const Tap* matrix, std::size_t from, std::size_t to, const Rows<T>& rows) {
+  std::size_t r = 0;
+  if (rows.k == 1)
+    for (; r + 8 <= rows.rows; r += 8)
+      gather_some<T, 8>(run, matrix, from, to, 1, rows.in + r * rows.row_in, rows.row_in, rows.out + r * rows.row_out, rows.row_out);
+  for (; r < rows.rows; ++r) {
+    const T* in = rows.in + r * rows.row_in;
+    T* out = rows.out + r * rows.row_out;
+    std::size_t q = 0;
+    for (; q + 8 <= rows.k; q += 8) gather_some<T, 8>(run, matrix, from, to, rows.k, in + q, 1, out + q, 1);
+    for (; q < rows.k; ++q) gather_some<T, 1>(run, matrix, from, to, rows.k, in + q, 1, out + q, 1);
+  }
+}
+
+void finish() { finish_streaming(); }
 
 }  // namespace
 
 template <class T, int level>
 const StencilKernels<T>& stencil_level() {
-  static constexpr StencilKernels<T> kernels{combine<T>, gather<T>};
+  static constexpr StencilKernels<T> kernels{combine<T>, gather<T>, finish};
   return kernels;
 }
 template const StencilKernels<float>& stencil_level<float, LOPSAR_LEVEL>();
