@@ -635,7 +635,7 @@ std::vector<Parameter> joined(const std::vector<LinearOperator>& parts) {
     named = named || !own.empty();
     if (own.empty()) {
       if (p.shape().columns > 10000) return {};
-      for (std::size_t c = 0; c < p.shape().columns; ++c) own.push_back({std::string("x").append(std::to_string(all.size() + c)), ""});
+      for (std::size_t c = 0; c < p.shape().columns; ++c) own.push_back({"x" + std::to_string(all.size() + c), ""});
     }
     all.insert(all.end(), own.begin(), own.end());
   }
