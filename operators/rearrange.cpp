@@ -129,8 +129,8 @@ FieldIdentity::FieldIdentity(const Dims& dimsd, const Dims& dims)
     : BoxCopy(checked_dims(dims, "Identity"), checked_dims(dimsd, "Identity"), smaller(dims, dimsd), Dims(dims.size(), 0), Dims(dims.size(), 0),
               "Identity") {}
 
-Transpose::Transpose(const Dims& dims, const std::vector<std::ptrdiff_t>& axes) : Transpose(dims, permutation(dims, axes)) {}
-Transpose::Transpose(const Dims& dims, Dims axes) : SceneOperator(dims, permuted(dims, axes), "Transpose"), axes_(std::move(axes)) {}
+Transpose::Transpose(const Dims& dims, const std::vector<std::ptrdiff_t>& axes)
+    : SceneOperator(dims, permuted(dims, permutation(dims, axes)), "Transpose"), axes_(permutation(dims, axes)) {}
 
 template <class T>
 void Transpose::array(const T* from, T* to, std::size_t k, bool adjoint, int threads) const {

@@ -69,7 +69,6 @@ class Transpose : public SceneOperator<Transpose> {
   Transpose(const Dims& dims, const std::vector<std::ptrdiff_t>& axes);
 
  private:
-  Transpose(const Dims& dims, Dims axes);
   friend SceneOperator<Transpose>;
   template <class T>
   void array(const T* from, T* to, std::size_t k, bool adjoint, int threads) const;
