@@ -5,13 +5,36 @@
 #include <numeric>
 #include <set>
 
-#include <lopsar/operators/cpu/network.hpp>
 #include <lopsar/operators/date.hpp>
 #include <lopsar/operators/error.hpp>
 
 namespace lopsar {
 
-Network::Network(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view reference) {
+namespace {
+
+Lowering incidence(const std::vector<Network::Pair>& pairs, std::size_t dates, std::size_t reference) {
+  Lowering matrix;
+  matrix.shape = {pairs.size(), dates - 1};
+  const auto add = [&](std::size_t k, std::size_t date, double sign) {
+    if (date != reference) matrix.triplets.push_back({k, date - (date > reference ? 1 : 0), sign});
+  };
+  for (std::size_t k = 0; k < pairs.size(); ++k) {
+    add(k, pairs[k].first, -1);
+    add(k, pairs[k].second, 1);
+  }
+  return matrix;
+}
+
+std::vector<Parameter> phases(const std::vector<std::string>& dates, std::size_t reference) {
+  std::vector<Parameter> names;
+  for (std::size_t d = 0; d < dates.size(); ++d)
+    if (d != reference) names.push_back({dates[d], ""});
+  return names;
+}
+
+}  // namespace
+
+Network::Graph Network::read(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view reference) {
   if (pairs.empty()) throw InvalidArgument("network: expected at least one interferogram, got none; give pairs of dates");
   std::vector<std::pair<std::string, std::string>> clean;
   std::set<std::string> dates;
@@ -21,42 +44,30 @@ Network::Network(const std::vector<std::pair<std::string, std::string>>& pairs, 
       throw InvalidArgument("network: expected two different dates, got the pair " + first + "_" + second + "; remove it");
     dates.insert({clean.back().first, clean.back().second});
   }
-  dates_.assign(dates.begin(), dates.end());
-  std::transform(dates_.begin(), dates_.end(), std::back_inserter(days_), days_since_epoch);
+  Graph graph;
+  graph.dates.assign(dates.begin(), dates.end());
   const auto index = [&](const std::string& date) {
-    return static_cast<std::size_t>(std::lower_bound(dates_.begin(), dates_.end(), date) - dates_.begin());
+    return static_cast<std::size_t>(std::lower_bound(graph.dates.begin(), graph.dates.end(), date) - graph.dates.begin());
   };
   if (!reference.empty()) {
     const std::string wanted = normalized_date(reference);
     if (!dates.contains(wanted))
-      throw InvalidArgument("network: expected a reference among the " + std::to_string(dates_.size()) + " dates " + dates_.front() + " .. " +
-                            dates_.back() + ", got " + wanted + "; choose a date of the network");
-    reference_ = index(wanted);
+      throw InvalidArgument("network: expected a reference among the " + std::to_string(graph.dates.size()) + " dates " + graph.dates.front() +
+                            " .. " + graph.dates.back() + ", got " + wanted + "; choose a date of the network");
+    graph.reference = index(wanted);
   }
-  std::vector<std::vector<int>> incident(dates_.size() - 1);
-  const auto column = [&](std::size_t date) { return date == reference_ ? -1 : static_cast<int>(date - (date > reference_ ? 1 : 0)); };
-  for (const auto& [first, second] : clean) {
-    const int k = static_cast<int>(pairs_.size());
-    pairs_.push_back({index(first), index(second)});
-    first_column_.push_back(column(pairs_.back().first));
-    second_column_.push_back(column(pairs_.back().second));
-    if (first_column_.back() >= 0) incident[static_cast<std::size_t>(first_column_.back())].push_back(~k);
-    if (second_column_.back() >= 0) incident[static_cast<std::size_t>(second_column_.back())].push_back(k);
-  }
-  incident_start_.push_back(0);
-  for (const auto& at : incident) {
-    incident_.insert(incident_.end(), at.begin(), at.end());
-    incident_start_.push_back(static_cast<int>(incident_.size()));
-  }
+  for (const auto& [first, second] : clean) graph.pairs.push_back({index(first), index(second)});
+  return graph;
 }
 
-std::vector<Triplet> Network::lower() const {
-  std::vector<Triplet> entries;
-  for (std::size_t k = 0; k < pairs_.size(); ++k) {
-    if (first_column_[k] >= 0) entries.push_back({k, static_cast<std::size_t>(first_column_[k]), -1.0});
-    if (second_column_[k] >= 0) entries.push_back({k, static_cast<std::size_t>(second_column_[k]), 1.0});
-  }
-  return entries;
+Network::Network(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view reference) : Network(read(pairs, reference)) {}
+
+Network::Network(Graph graph)
+    : Pattern(incidence(graph.pairs, graph.dates.size(), graph.reference), "Network", phases(graph.dates, graph.reference)),
+      dates_(std::move(graph.dates)),
+      pairs_(std::move(graph.pairs)),
+      reference_(graph.reference) {
+  std::transform(dates_.begin(), dates_.end(), std::back_inserter(days_), days_since_epoch);
 }
 
 std::vector<std::size_t> Network::redundancy() const {
@@ -83,16 +94,5 @@ std::size_t Network::component_count() const {
   const auto label = components();
   return *std::max_element(label.begin(), label.end()) + 1;
 }
-
-#define LOPSAR_NETWORK(T)                                                                                  \
-  void Network::forward(ConstBlock<T> x, Block<T> y, int threads) const {                                  \
-    cpu::network_forward<T>({pairs_.size(), first_column_.data(), second_column_.data()}, x, y, threads);  \
-  }                                                                                                        \
-  void Network::adjoint(ConstBlock<T> y, Block<T> x, int threads) const {                                  \
-    cpu::network_adjoint<T>({dates_.size() - 1, incident_start_.data(), incident_.data()}, y, x, threads); \
-  }
-LOPSAR_NETWORK(float)
-LOPSAR_NETWORK(double)
-#undef LOPSAR_NETWORK
 
 }  // namespace lopsar

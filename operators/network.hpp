@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <lopsar/operators/operator.hpp>
+#include <lopsar/operators/pattern.hpp>
 
 namespace lopsar {
 
@@ -14,7 +14,7 @@ namespace lopsar {
 //
 // Unknowns are the phases of all dates but the reference, in date order: shape (K, D-1). Pairs may be reversed, parallel (the same
 // two dates more than once) and of any graph, connected or not. Immutable.
-class Network final : public Operator {
+class Network final : public Pattern {
  public:
   // Indices into dates() of a pair's first and second date: phase = second minus first.
   struct Pair {
@@ -25,9 +25,6 @@ class Network final : public Operator {
   // pairs: first and second date of each interferogram, "YYYYMMDD" or "YYYYMMDDTHHMM". reference: the date whose phase is zero
   // (empty: the earliest). InvalidArgument: no pairs, no date, a pair of a date with itself, reference not among the dates.
   explicit Network(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view reference = {});
-
-  Shape shape() const override { return {pairs_.size(), dates_.size() - 1}; }
-  std::vector<Triplet> lower() const override;
 
   const std::vector<std::string>& dates() const { return dates_; }  // sorted, unique
   const std::vector<double>& days() const { return days_; }         // days since 1970-01-01
@@ -40,20 +37,19 @@ class Network final : public Operator {
   bool connected() const { return component_count() == 1; }
   std::size_t rank() const { return dates_.size() - component_count(); }  // of the matrix: D - components
 
- protected:
-  void forward(ConstBlock<float> x, Block<float> y, int threads) const override;
-  void forward(ConstBlock<double> x, Block<double> y, int threads) const override;
-  void adjoint(ConstBlock<float> y, Block<float> x, int threads) const override;
-  void adjoint(ConstBlock<double> y, Block<double> x, int threads) const override;
-
  private:
+  struct Graph {
+    std::vector<std::string> dates;
+    std::vector<Pair> pairs;
+    std::size_t reference = 0;
+  };
+  static Graph read(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view reference);
+  explicit Network(Graph graph);
+
   std::vector<std::string> dates_;
   std::vector<double> days_;
   std::vector<Pair> pairs_;
   std::size_t reference_ = 0;
-  // Column per date (-1: reference), and the same map turned round for the adjoint: per column the pairs at it, ~k where negative.
-  std::vector<int> first_column_, second_column_;
-  std::vector<int> incident_start_, incident_;
 };
 
 }  // namespace lopsar

@@ -26,7 +26,7 @@ class Pattern : public Pixelwise {
   std::string name() const final { return name_; }
   std::vector<Parameter> parameters() const final { return parameters_; }
   std::size_t cost() const final { return matrix_->triplets.size(); }
-  std::size_t scratch_rows() const final;
+  std::size_t cached_rows() const final;
 
   void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const final;
   void forward_tile(ConstBlock<double> x, Block<double> y, Tile tile) const final;
@@ -35,6 +35,9 @@ class Pattern : public Pixelwise {
 
  private:
   struct Program;
+  template <class T>
+  void run(const Program& program, ConstBlock<T> in, Block<T> out, Tile tile) const;
+
   std::shared_ptr<const Lowering> matrix_;
   std::shared_ptr<const Program> forward_, adjoint_;
   std::string name_;

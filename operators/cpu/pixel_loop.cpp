@@ -16,7 +16,7 @@ void for_pixels(std::size_t pixels, std::size_t tile, int threads, const std::fu
     for (std::size_t t = range.begin(); t < range.end(); ++t) body(t * tile, std::min(pixels, (t + 1) * tile));
   };
   const auto loop = [&] { tbb::parallel_for(tbb::blocked_range<std::size_t>(0, tiles), run); };
-  if (threads == 1) run(tbb::blocked_range<std::size_t>(0, tiles));
+  if (threads == 1 || tiles <= 1) run(tbb::blocked_range<std::size_t>(0, tiles));
   else if (threads <= 0) loop();
   else tbb::task_arena(std::min(threads, tbb::info::default_concurrency())).execute(loop);
 }

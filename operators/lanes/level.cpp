@@ -25,7 +25,7 @@ std::vector<Level> available_levels() {
 }
 
 Level active_level() {
-  const auto levels = available_levels();
+  static const auto levels = available_levels();
   const char* wanted = std::getenv("LOPSAR_ISA");
   if (wanted == nullptr || *wanted == '\0') return levels.back();
   std::string known;

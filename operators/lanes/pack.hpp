@@ -104,7 +104,13 @@ struct io<pack<V, R>> {
     LOPSAR_EACH a.r[i] = io<V>::load(p + i * width<V>);
     return a;
   }
+  LOPSAR_HD static P load_any(const value_t<V>* p) {
+    P a;
+    LOPSAR_EACH a.r[i] = io<V>::load_any(p + i * width<V>);
+    return a;
+  }
   LOPSAR_HD static void store(value_t<V>* p, P a) { LOPSAR_EACH io<V>::store(p + i * width<V>, a.r[i]); }
+  LOPSAR_HD static void store_any(value_t<V>* p, P a) { LOPSAR_EACH io<V>::store_any(p + i * width<V>, a.r[i]); }
 };
 #undef LOPSAR_EACH
 

@@ -1,5 +1,6 @@
 // What every pixelwise operator has to pass, given its matrix built by other means.
 #pragma once
+#include <complex>
 #include <limits>
 
 #include <Eigen/Dense>
@@ -38,23 +39,77 @@ Grid<T> apply(const lopsar::Operator& op, const Grid<T>& x, bool adjoint, int th
   return y;
 }
 
-// Each entry of A x sums at most n terms: |error| <= n eps (|A| |x|).
+// Each entry of A x sums at most n products of numbers that are rounded once: |error| <= (n + 2) eps (|A| |x|). For a product of operators
+// `magnitude` is the product of their absolute values, and n counts the terms of all of them.
 template <class T>
-void equals_matrix(const lopsar::Operator& op, const Eigen::MatrixXd& matrix) {
+void equals_matrix(const lopsar::Operator& op, const Eigen::MatrixXd& matrix, const Eigen::MatrixXd& magnitude, double terms) {
   REQUIRE(op.shape().rows == static_cast<std::size_t>(matrix.rows()));
   REQUIRE(op.shape().columns == static_cast<std::size_t>(matrix.cols()));
   for (const bool adjoint : {false, true}) {
     const Eigen::MatrixXd A = adjoint ? Eigen::MatrixXd(matrix.transpose()) : matrix;
+    const Eigen::MatrixXd M = adjoint ? Eigen::MatrixXd(magnitude.transpose()) : magnitude;
     const auto x = random_grid<T>(static_cast<std::size_t>(A.cols()), 37, 1);
     const auto y = apply(op, x, adjoint);
-    const Eigen::MatrixXd bound = std::numeric_limits<T>::epsilon() * static_cast<double>(A.cols()) * (A.cwiseAbs() * dense(x).cwiseAbs());
+    const Eigen::MatrixXd bound = std::numeric_limits<T>::epsilon() * (terms + 2) * (M * dense(x).cwiseAbs());
     const Eigen::MatrixXd error = (dense(y) - A * dense(x)).cwiseAbs();
     INFO("adjoint " << adjoint << ", largest error " << error.maxCoeff());
     CHECK((error.array() <= bound.array()).all());
+    // Complex numbers: real and imaginary part each by the same matrix.
+    using C = std::complex<T>;
+    std::vector<C> z(x.rows * 18), u(y.rows * 18);
+    for (std::size_t r = 0; r < x.rows; ++r)
+      for (std::size_t p = 0; p < 18; ++p) z[r * 18 + p] = {x.at(r, p), x.at(r, p + 18)};
+    const lopsar::ConstBlock<C> in(z.data(), x.rows, 18);
+    const lopsar::Block<C> out(u.data(), y.rows, 18);
+    if (adjoint) op.apply_adjoint(in, out);
+    else op.apply(in, out);
+    bool same = true;
+    for (std::size_t r = 0; r < y.rows; ++r)
+      for (std::size_t p = 0; p < 18; ++p)
+        same = same && same_bits(u[r * 18 + p].real(), y.at(r, p)) && same_bits(u[r * 18 + p].imag(), y.at(r, p + 18));
+    CHECK(same);
   }
+  if (!op.pixelwise()) return;
   Eigen::MatrixXd lowered = Eigen::MatrixXd::Zero(matrix.rows(), matrix.cols());
-  for (const auto& t : op.lower()) lowered(static_cast<long>(t.row), static_cast<long>(t.column)) += t.coefficient;
-  CHECK(lowered == matrix);
+  for (const auto& t : op.lower().triplets) lowered(static_cast<long>(t.row), static_cast<long>(t.column)) += t.coefficient;
+  CHECK(((lowered - matrix).cwiseAbs().array() <= std::numeric_limits<double>::epsilon() * terms * magnitude.array()).all());
+}
+
+// An operator with fields: at pixel p it is matrix(p), with the absolute values magnitude(p). Every thread count gives the same bits.
+template <class T, class Matrix, class Magnitude>
+void equals_matrices(const lopsar::Operator& op, Matrix matrix, Magnitude magnitude, double terms) {
+  const std::size_t pixels = op.pixels();
+  REQUIRE(pixels > 0);
+  for (const bool adjoint : {false, true}) {
+    const auto x = random_grid<T>(adjoint ? op.shape().rows : op.shape().columns, pixels, 8);
+    const auto y = apply(op, x, adjoint);
+    const Eigen::MatrixXd X = dense(x), Y = dense(y);
+    bool fits = true;
+    for (std::size_t p = 0; p < pixels; ++p) {
+      const Eigen::MatrixXd A = adjoint ? Eigen::MatrixXd(matrix(p).transpose()) : Eigen::MatrixXd(matrix(p));
+      const Eigen::MatrixXd M = adjoint ? Eigen::MatrixXd(magnitude(p).transpose()) : Eigen::MatrixXd(magnitude(p));
+      const auto c = static_cast<long>(p);
+      const Eigen::VectorXd bound = std::numeric_limits<T>::epsilon() * (terms + 4) * (M * X.col(c).cwiseAbs());
+      fits = fits && ((Y.col(c) - A * X.col(c)).cwiseAbs().array() <= bound.array()).all();
+    }
+    CHECK(fits);
+    for (const int threads : {1, 2, 5}) CHECK(dense(apply(op, x, adjoint, threads)) == Y);
+    Grid<T> fewer(x.rows, pixels + 1), out(y.rows, pixels + 1);
+    if (adjoint) CHECK_THROWS_AS(op.apply_adjoint(fewer.view(), out.block()), lopsar::ShapeError);
+    else CHECK_THROWS_AS(op.apply(fewer.view(), out.block()), lopsar::ShapeError);
+  }
+  const auto lowering = op.lower();
+  for (const std::size_t p : {std::size_t(0), pixels / 2, pixels - 1}) {
+    Eigen::MatrixXd lowered = Eigen::MatrixXd::Zero(static_cast<long>(op.shape().rows), static_cast<long>(op.shape().columns));
+    for (const auto& t : lowering.triplets) {
+      double value = t.coefficient;
+      if (t.factor >= 0)
+        for (const auto& r : lowering.factors[static_cast<std::size_t>(t.factor)])
+          lowering.fields[static_cast<std::size_t>(r.field)].multiply(r.row, p, 1, &value);
+      lowered(static_cast<long>(t.row), static_cast<long>(t.column)) += value;
+    }
+    CHECK(((lowered - matrix(p)).cwiseAbs().array() <= std::numeric_limits<double>::epsilon() * (terms + 4) * magnitude(p).array()).all());
+  }
 }
 
 // |<Ax, y> - <x, A'y>| <= c eps sqrt(n) (|Ax| |y| + |x| |A'y|); c = 1.
@@ -150,12 +205,16 @@ void rejects_bad_blocks(const lopsar::Operator& op) {
 }
 
 template <class T>
-void all(const lopsar::Operator& op, const Eigen::MatrixXd& matrix) {
-  equals_matrix<T>(op, matrix);
+void all(const lopsar::Operator& op, const Eigen::MatrixXd& matrix, const Eigen::MatrixXd& magnitude, double terms) {
+  equals_matrix<T>(op, matrix, magnitude, terms);
   is_adjoint<T>(op);
   is_linear<T>(op);
   pixels_stand_alone<T>(op);
   rejects_bad_blocks<T>(op);
+}
+template <class T>
+void all(const lopsar::Operator& op, const Eigen::MatrixXd& matrix) {
+  all<T>(op, matrix, matrix.cwiseAbs(), static_cast<double>(std::max(matrix.rows(), matrix.cols())));
 }
 
 }  // namespace support::suite
