@@ -238,7 +238,7 @@ void register_operators(py::module_& m) {
            py::arg("threads") = 0)
       .def("apply_into", &apply_into<std::complex<double>>, py::arg("x").noconvert(), py::arg("out").noconvert(), py::arg("adjoint") = false,
            py::arg("threads") = 0)
-      .def("adjoint", &LinearOperator::adjoint)
+      .def("adjoint", [](const LinearOperator& op) { return op.adjoint(); })
       .def("transpose", &LinearOperator::transpose)
       .def("conjugate", &LinearOperator::conjugate)
       .def("power", &LinearOperator::power, py::arg("exponent"))
@@ -252,7 +252,7 @@ void register_operators(py::module_& m) {
   m.def("vstack", [](std::vector<LinearOperator> parts) { return vstack(std::move(parts)); });
   m.def("hstack", [](std::vector<LinearOperator> parts) { return hstack(std::move(parts)); });
   m.def("block_diag", [](std::vector<LinearOperator> parts) { return block_diag(std::move(parts)); });
-  m.def("kronecker", &kronecker);
+  m.def("kronecker", [](const LinearOperator& a, const LinearOperator& b) { return kronecker(a, b); });
   m.def("pattern", &pattern, py::arg("shape"), py::arg("row"), py::arg("column"), py::arg("coefficient"), py::arg("factor"), py::arg("fields"),
         py::arg("name"));
   m.def(
