@@ -635,7 +635,7 @@ std::vector<Parameter> joined(const std::vector<LinearOperator>& parts) {
     named = named || !own.empty();
     if (own.empty()) {
       if (p.shape().columns > 10000) return {};
-      for (std::size_t c = 0; c < p.shape().columns; ++c) own.push_back({"x" + std::to_string(all.size() + c), ""});
+      for (std::size_t c = 0; c < p.shape().columns; ++c) own.push_back({std::string("x").append(std::to_string(all.size() + c)), ""});
     }
     all.insert(all.end(), own.begin(), own.end());
   }
@@ -713,8 +713,8 @@ LinearOperator operator*(const LinearOperator& a, const LinearOperator& b) {
                      (a.pixelwise() != b.pixelwise() ? " or lift the pixelwise one with over(grid)" : ""));
   }
   std::vector<LinearOperator> factors;
-  const Complex before = append_factors(a, factors) * append_factors(b, factors);
-  return make_product(std::move(factors), before);
+  const Complex left = append_factors(a, factors), right = append_factors(b, factors);
+  return make_product(std::move(factors), left * right);
 }
 
 LinearOperator operator+(const LinearOperator& a, const LinearOperator& b) {
