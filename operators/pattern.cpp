@@ -90,7 +90,10 @@ Pattern::Pattern(Lowering matrix, std::string name, std::vector<Parameter> param
 Pattern::Pattern(Shape shape, std::vector<Triplet> triplets, std::string name, std::vector<Parameter> parameters)
     : Pattern(Lowering(shape, std::move(triplets)), std::move(name), std::move(parameters)) {}
 
-std::size_t Pattern::cached_rows() const { return (forward_->reads_again ? shape().columns : 0) + (adjoint_->reads_again ? shape().rows : 0); }
+std::size_t Pattern::cached_rows(bool adjoint) const {
+  if (adjoint) return adjoint_->reads_again ? shape().rows : 0;
+  return forward_->reads_again ? shape().columns : 0;
+}
 
 template <class T>
 void Pattern::run(const Program& program, ConstBlock<T> in, Block<T> out, Tile tile) const {
