@@ -16,7 +16,7 @@ using namespace lopsar::bindings;
 
 namespace {
 
-// An operator written in Python as a node of the algebra. It calls object._core_apply(x, adjoint) with x (n, k) of its own, so that Python
+// An operator written in Python as a node of the algebra. It calls object._core_apply(x, adjoint) with x (n,) or (n, k) of its own, so that Python
 // may keep it, and takes anything of the right size back.
 //
 // It looks at the object without keeping it alive: the Python operator that was composed keeps its operands, where the garbage collector
@@ -56,7 +56,8 @@ class PythonOperator final : public Operator {
     const py::gil_scoped_acquire locked;
     const py::object object = object_();
     if (object.is_none()) throw InvalidArgument(name_ + ": expected the Python operator to live as long as what is composed of it, but it is gone");
-    py::array_t<T> given({in.rows, in.pixels});
+    // One column is a flat array, as methods of operators take it.
+    auto given = in.pixels == 1 ? py::array_t<T>(static_cast<py::ssize_t>(in.rows)) : py::array_t<T>({in.rows, in.pixels});
     for (std::size_t i = 0; i < in.rows; ++i) std::copy_n(in.row(i), in.pixels, given.mutable_data() + i * in.pixels);
     const py::array result = object.attr("_core_apply")(given, adjoint);
     if (static_cast<std::size_t>(result.size()) != out.rows * out.pixels)

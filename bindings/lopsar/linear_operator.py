@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -96,6 +98,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     _quick: Any = None        # its function `apply`, where input and result need no reshaping and no promotion
     _operands: Any = ()       # kept alive for the core, which only looks at them
     _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
+    _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
     _given_dims: Any = None
     _given_dimsd: Any = None
     _forceflat: bool | None = None
@@ -253,7 +256,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def _prepared(self, x: np.ndarray) -> np.ndarray:
         """`x` in a precision and layout that the core takes."""
-        dtype = _floating(x, self).dtype
+        dtype = _floating(x, self).dtype.newbyteorder("=")
         if self.dtype.kind == "c":
             dtype = np.result_type(dtype, np.complex64)
         if dtype not in _FLOATS:
@@ -262,8 +265,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def _core_apply(self, X: np.ndarray, adjoint: bool) -> np.ndarray:
         """What the core calls where this operator is written in Python."""
-        if X.shape[1] == 1:
-            return self.rmatvec(X.reshape(-1)) if adjoint else self.matvec(X.reshape(-1))
+        if X.ndim == 1:
+            return self.rmatvec(X) if adjoint else self.matvec(X)
         return self.rmatmat(X) if adjoint else self.matmat(X)
 
     def _adjoint(self) -> LinearOperator:
@@ -284,8 +287,11 @@ class LinearOperator(sparse_linalg.LinearOperator):
         done, of = self._undo
         if done == how:
             return of
-        op = _composed(getattr(self._node(), how)(), (self,), self.dtype, dims, dimsd, self.forceflat)
-        op._undo = (how, self)
+        op = self._turns[how]() if how in self._turns else None
+        if op is None or (op.dims, op.dimsd, op.dtype, op.forceflat) != (dims, dimsd, self.dtype, self.forceflat):
+            op = _composed(getattr(self._node(), how)(), (self,), self.dtype, dims, dimsd, self.forceflat)
+            op._undo = (how, self)
+            self._turns = {**self._turns, how: weakref.ref(op)}
         return op
 
     # -- products with arrays ----------------------------------------------------------------------------------------
@@ -383,7 +389,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
                 else:
                     self.matmat_count += 1
                 return y
-        elif np.isscalar(x):
+        elif _is_number(x):
             raise ValueError("A @ x: expected an array or an operator, got a number; use * for scaling")
         return self.dot(x)
 
@@ -391,7 +397,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return self.dot(x)
 
     def __rmatmul__(self, x: Any) -> Any:
-        if np.isscalar(x):
+        if _is_number(x):
             raise ValueError("x @ A: expected an array or an operator, got a number; use * for scaling")
         if hasattr(x, "matvec"):
             return aslinearoperator(x).dot(self)
@@ -448,7 +454,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
         """The operator of some columns."""
         chosen = np.asarray(cols)
         if self.explicit and hasattr(self, "A"):
-            return aslinearoperator(self.A[:, chosen])
+            return aslinearoperator((self.A.tocsc() if scipy.sparse.issparse(self.A) else self.A)[:, chosen])
         if self.pixelwise:
             from .pattern import Pattern
             return self @ Pattern(scipy.sparse.identity(self.shape[1], format="csc")[:, chosen])
@@ -545,8 +551,10 @@ class LinearOperator(sparse_linalg.LinearOperator):
             floor = max(self.shape) * np.finfo(values.dtype).eps * values[0]
             return float(values[0] / values[-1]) if values[-1] > floor else np.inf
         gram = self.H @ self if self.shape[1] == small else self @ self.H
-        largest = gram.eigs(1, symmetric=True, uselobpcg=uselobpcg, **({"largest": True} if uselobpcg else {"which": "LA"}), **kwargs_eig).item()
-        smallest = gram.eigs(1, symmetric=True, uselobpcg=uselobpcg, **({"largest": False} if uselobpcg else {"which": "SA"}), **kwargs_eig).item()
+        options = {"uselobpcg": uselobpcg, **({"largest": True} if uselobpcg else {"which": "LA"}), **kwargs_eig}
+        largest = gram.eigs(1, symmetric=True, **options).item()
+        # The smallest is the largest of what is missing to a multiple of the identity: ARPACK may pass over a zero, but not over that.
+        smallest = largest - (largest * gram**0 - gram).eigs(1, symmetric=True, **options).item()
         return float(np.sqrt(largest / smallest)) if smallest > small * np.finfo(self.dtype).eps * largest else np.inf
 
     def trace(self, neval: int | None = None, method: str | None = None, backend: str = "numpy", **kwargs_trace: Any) -> float:

@@ -30,22 +30,19 @@ class _Stack(LinearOperator):
     def __init__(self, ops: Iterable[Any], stack: Callable[[list[Any]], Any], shared: tuple[str, ...], forceflat: bool | None, dtype: Any) -> None:
         self.ops = [aslinearoperator(op) for op in ops]
         native = stack([op._node() for op in self.ops])
-        dims: dict[str, tuple[int, ...] | None] = {"dims": None, "dimsd": None}
-        rows, columns = native.shape
-        for side, size in (("dims", columns), ("dimsd", rows)):
-            if side in shared:
-                of_parts = {getattr(op, side) for op in self.ops}
-                common = of_parts.pop()
-                if len(shared) == 2:   # block-diagonal: one more axis counts the parts
-                    common = (len(self.ops), *common)
-                if of_parts:
+        rows, columns = (sum(op.shape[i] for op in self.ops) for i in (0, 1))
+        expected = {"dims": columns if "dims" not in shared or len(shared) == 2 else self.ops[0].shape[1],
+                    "dimsd": rows if "dimsd" not in shared or len(shared) == 2 else self.ops[0].shape[0]}
+        dims = {"dims": native.dims, "dimsd": native.dimsd}
+        if native.shape == (expected["dimsd"], expected["dims"]):   # else the core lifted some to a grid, and knows the dims
+            for side in dims:
+                common = {getattr(op, side) for op in self.ops} if side in shared else {()}
+                if len(common) > 1:
                     forceflat = True
-                if not of_parts and np.prod(common) == size:
-                    dims[side] = common
-                else:
-                    dims[side] = (size,)
-            else:
-                dims[side] = (size,)
+                dims[side] = common.pop() if len(common) == 1 else ()
+                if len(shared) == 2 and dims[side]:   # block-diagonal: one more axis counts the parts
+                    dims[side] = (len(self.ops), *dims[side])
+                dims[side] = dims[side] or (expected[side],)
         dtype = np.result_type(*[op.dtype for op in self.ops]) if dtype is None else dtype
         super().__init__(native, dtype=dtype, dims=dims["dims"], dimsd=dims["dimsd"], forceflat=forceflat,
                          clinear=all(op.clinear for op in self.ops))
