@@ -11,7 +11,6 @@ namespace {
 
 using Values = std::shared_ptr<const std::vector<std::complex<double>>>;
 
-Field nothing() { return Field(std::vector<double>(), 0, 0); }
 Values keep(std::vector<std::complex<double>> values) { return std::make_shared<const std::vector<std::complex<double>>>(std::move(values)); }
 
 // Values before, along and after an axis.
@@ -34,24 +33,24 @@ struct real_part<std::complex<R>> {
 
 }  // namespace
 
-FieldDiagonal::FieldDiagonal(const Dims& dims, std::size_t outer, std::size_t n, std::size_t inner, Field real, Values complex)
+FieldDiagonal::FieldDiagonal(const Dims& dims, std::size_t outer, std::size_t n, std::size_t inner, std::optional<Field> real, Values complex)
     : SceneOperator(checked_dims(dims, "Diagonal"), dims, "Diagonal"),
       outer_(outer),
       n_(n),
       inner_(inner),
       real_(std::move(real)),
       complex_(std::move(complex)) {
-  const std::size_t got = complex_ ? complex_->size() : real_.rows() * real_.pixels();
+  const std::size_t got = complex_ ? complex_->size() : real_->rows() * real_->pixels();
   if (got != n) throw ShapeError("Diagonal: expected " + std::to_string(n) + " values, got " + std::to_string(got));
 }
 
 FieldDiagonal::FieldDiagonal(const Dims& dims, Field values) : FieldDiagonal(dims, 1, product(dims), 1, std::move(values), nullptr) {}
 FieldDiagonal::FieldDiagonal(const Dims& dims, std::vector<Complex> values)
-    : FieldDiagonal(dims, 1, product(dims), 1, nothing(), keep(std::move(values))) {}
+    : FieldDiagonal(dims, 1, product(dims), 1, std::nullopt, keep(std::move(values))) {}
 FieldDiagonal::FieldDiagonal(const Dims& dims, std::ptrdiff_t axis, Field values)
     : FieldDiagonal(dims, Sizes(dims, axis).outer, Sizes(dims, axis).n, Sizes(dims, axis).inner, std::move(values), nullptr) {}
 FieldDiagonal::FieldDiagonal(const Dims& dims, std::ptrdiff_t axis, std::vector<Complex> values)
-    : FieldDiagonal(dims, Sizes(dims, axis).outer, Sizes(dims, axis).n, Sizes(dims, axis).inner, nothing(), keep(std::move(values))) {}
+    : FieldDiagonal(dims, Sizes(dims, axis).outer, Sizes(dims, axis).n, Sizes(dims, axis).inner, std::nullopt, keep(std::move(values))) {}
 
 template <class T>
 void FieldDiagonal::array(const T* from, T* to, std::size_t k, bool adjoint, int threads) const {
@@ -64,8 +63,8 @@ void FieldDiagonal::array(const T* from, T* to, std::size_t k, bool adjoint, int
         return adjoint ? std::conj(v) : v;
       });
   }
-  if (const auto* values = real_.as<float>()) return scaled([v = values->data](std::size_t i) { return static_cast<R>(v[i]); });
-  scaled([v = real_.as<double>()->data](std::size_t i) { return static_cast<R>(v[i]); });
+  if (const auto* values = real_->as<float>()) return scaled([v = values->data](std::size_t i) { return static_cast<R>(v[i]); });
+  scaled([v = real_->as<double>()->data](std::size_t i) { return static_cast<R>(v[i]); });
 }
 template void FieldDiagonal::array(const float*, float*, std::size_t, bool, int) const;
 template void FieldDiagonal::array(const double*, double*, std::size_t, bool, int) const;

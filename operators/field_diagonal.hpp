@@ -3,6 +3,7 @@
 #include <complex>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <lopsar/operators/scene_operator.hpp>
@@ -25,12 +26,13 @@ class FieldDiagonal : public SceneOperator<FieldDiagonal, AnyOperator> {
 
  private:
   friend SceneOperator<FieldDiagonal, AnyOperator>;
-  FieldDiagonal(const Dims& dims, std::size_t outer, std::size_t n, std::size_t inner, Field real, std::shared_ptr<const std::vector<Complex>> complex);
+  FieldDiagonal(const Dims& dims, std::size_t outer, std::size_t n, std::size_t inner, std::optional<Field> real,
+                std::shared_ptr<const std::vector<Complex>> complex);
   template <class T>
   void array(const T* from, T* to, std::size_t k, bool adjoint, int threads) const;
 
   std::size_t outer_, n_, inner_;
-  Field real_;
+  std::optional<Field> real_;
   std::shared_ptr<const std::vector<Complex>> complex_;
 };
 

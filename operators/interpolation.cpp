@@ -83,6 +83,7 @@ const Dims& at_least_two(const Dims& dims) {
 
 // The first two axes as one.
 Dims flattened(const Dims& dims, std::size_t n) {
+  at_least_two(dims);
   Dims result{n};
   result.insert(result.end(), dims.begin() + 2, dims.end());
   return result;
@@ -115,7 +116,7 @@ Interpolation::Interpolation(const Dims& dims, const std::vector<double>& positi
     : AlongAxis(dims, axis, positions.size(), interpolated(dims[axis_of(dims, axis, "Interp")], positions, kind), "Interp") {}
 
 Bilinear::Bilinear(const Dims& dims, const std::vector<double>& first, const std::vector<double>& second)
-    : Stencil(flattened(at_least_two(dims), dims[0] * dims[1]), 0, bilinear(dims, first, second), dims, flattened(dims, first.size()), "Bilinear") {}
+    : Stencil(flattened(dims, at_least_two(dims)[0] * dims[1]), 0, bilinear(at_least_two(dims), first, second), dims, flattened(dims, first.size()), "Bilinear") {}
 
 Sum::Sum(const Dims& dims, std::ptrdiff_t axis)
     : Stencil(dims, axis_of(dims, axis, "Sum"), ones(dims[axis_of(dims, axis, "Sum")]), dims, without(dims, axis_of(dims, axis, "Sum")), "Sum") {}

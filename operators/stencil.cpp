@@ -261,6 +261,17 @@ Stencil::Stencil(const Dims& grid, std::vector<Term> terms, Dims dims, Dims dims
   adjoint_ = forward_->transposed();
 }
 
+std::vector<Triplet> Stencil::triplets() const {
+  if (dims().size() != 1 || dimsd().size() != 1) throw InvalidArgument(name() + ": expected an operator on one axis, got several axes");
+  const AxisMatrix& matrix = forward_->terms.front().matrix;
+  std::vector<Triplet> result;
+  for (const TapRun& run : matrix.runs)
+    for (std::size_t i = run.from; i < run.to; ++i)
+      for (std::size_t t = run.first; t < run.last; ++t)
+        result.push_back({i, static_cast<std::size_t>(AxisMatrix::column(matrix.taps[t], i)), matrix.taps[t].value});
+  return result;
+}
+
 template <class T>
 void Stencil::array(const T* from, T* to, std::size_t k, bool adjoint, int threads) const {
   (adjoint ? adjoint_ : forward_)->run(from, to, k, threads);

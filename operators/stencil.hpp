@@ -26,6 +26,10 @@ class Stencil : public SceneOperator<Stencil> {
   // Planes of equal shape `grid`; square matrices, at most one per output and axis. dims and dimsd: (planes, *grid), or grid if they say so.
   Stencil(const Dims& grid, std::vector<Term> terms, Dims dims, Dims dimsd, std::string name);
 
+  // The entries of the matrix along the axis of an operator that maps (n) to (m); one of them at every pixel is a Pattern. InvalidArgument for
+  // others.
+  std::vector<Triplet> triplets() const;
+
  private:
   friend SceneOperator<Stencil>;
   struct Program;

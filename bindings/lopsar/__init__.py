@@ -19,25 +19,34 @@ from .config import (
     get_ndarray_multiplication,
     set_ndarray_multiplication,
 )
+from .derivatives import FirstDerivative, FirstDirectionalDerivative, Gradient, Laplacian, SecondDerivative, SecondDirectionalDerivative
+from .diagonal import Diagonal, Identity, Zero
 from .function_operator import FunctionOperator, MemoizeOperator
+from .interpolation import Spread
 from .invert import invert
 from .linear_operator import LinearOperator, aslinearoperator, dottest
 from .matrix import MatrixMult
 from .network import Network
 from .pattern import Pattern
 from .plot import plot
+from .rearrange import Flip, Pad, Restriction, Roll, Symmetrize, Transpose
+from .regression import LinearRegression, Regression
 from .simulate import simulate
+from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
 from .solve import Solution, solve
 from .stack import Stack, open_stack
 from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
+from .sums import CausalIntegration, Sum
 from .time_series import TimeSeries, invert_arrays
 
 __version__ = _version("lopsar")
 
 __all__ = [
-    "Block", "BlockDiag", "Conj", "Error", "FileError", "FunctionOperator", "HStack", "Imag", "InvalidArgument", "Kronecker", "LinearOperator",
-    "MatrixMult", "MemoizeOperator", "Network", "Pattern", "Real", "ShapeError", "Solution", "Stack", "Status", "TimeSeries", "VStack",
-    "active_isa", "aslinearoperator", "basicoperators", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication",
-    "get_ndarray_multiplication", "invert", "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication",
-    "signalprocessing", "simulate", "solve", "utils",
+    "Block", "BlockDiag", "CausalIntegration", "Conj", "Diagonal", "Error", "FileError", "FirstDerivative", "FirstDirectionalDerivative",
+    "Flip", "FunctionOperator", "Gradient", "HStack", "Identity", "Imag", "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator",
+    "LinearRegression", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern", "Real", "Regression", "Restriction", "Roll",
+    "SecondDerivative", "SecondDirectionalDerivative", "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack",
+    "Status", "Sum", "Symmetrize", "TimeSeries", "Transpose", "VStack", "Zero", "active_isa", "aslinearoperator", "basicoperators",
+    "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert", "invert_arrays",
+    "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]
