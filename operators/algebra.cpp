@@ -108,9 +108,9 @@ class TileParts final : public Pixelwise {
     for (const auto& p : parts_) n += tiles(p.op).cost();
     return n;
   }
-  std::size_t cached_rows() const override {
+  std::size_t cached_rows(bool adjoint) const override {
     std::size_t inside = 0;
-    for (const auto& p : parts_) inside = std::max(inside, tiles(p.op).cached_rows());
+    for (const auto& p : parts_) inside = std::max(inside, tiles(p.op).cached_rows(adjoint));
     return inside + shape_.rows + shape_.columns;
   }
 #define LOPSAR_TILES(T)                                                                                    \
@@ -159,9 +159,14 @@ class TileProduct final : public Pixelwise {
     for (const auto& f : factors_) n += tiles(f).cost() + f.shape().rows;
     return n;
   }
-  std::size_t cached_rows() const override {
+  std::size_t cached_rows(bool adjoint) const override {
     std::size_t rows = 0;
-    for (const auto& f : factors_) rows = std::max(rows, tiles(f).cached_rows() + f.shape().columns + f.shape().rows);
+    for (std::size_t i = 0; i < factors_.size(); ++i) {
+      const auto [m, n] = factors_[i].shape();
+      const bool first = i == 0, last = i + 1 == factors_.size();
+      rows = std::max(rows, std::max(tiles(factors_[i]).cached_rows(adjoint), adjoint ? (first ? 0 : m) : (last ? 0 : n)) +
+                                (adjoint ? (last ? 0 : n) : (first ? 0 : m)));
+    }
     return rows;
   }
 #define LOPSAR_TILES(T)                                                                                 \
@@ -201,7 +206,7 @@ class TileAdjoint final : public Pixelwise {
   std::size_t pixels() const override { return of_.pixels(); }
   Lowering lower() const override { return transposed(of_.lower()); }
   std::size_t cost() const override { return tiles(of_).cost(); }
-  std::size_t cached_rows() const override { return tiles(of_).cached_rows(); }
+  std::size_t cached_rows(bool adjoint) const override { return tiles(of_).cached_rows(!adjoint); }
   void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const override { tiles(of_).adjoint_tile(x, y, tile); }
   void forward_tile(ConstBlock<double> x, Block<double> y, Tile tile) const override { tiles(of_).adjoint_tile(x, y, tile); }
   void adjoint_tile(ConstBlock<float> y, Block<float> x, Tile tile) const override { tiles(of_).forward_tile(y, x, tile); }
@@ -219,7 +224,7 @@ class TileKronecker final : public Pixelwise {
   std::size_t pixels() const override { return std::max(a_.pixels(), b_.pixels()); }
   Lowering lower() const override { return lopsar::kronecker(a_.lower(), b_.lower()); }
   std::size_t cost() const override { return a_.shape().columns * tiles(b_).cost() + b_.shape().rows * tiles(a_).cost(); }
-  std::size_t cached_rows() const override { return 2 * (shape().rows + shape().columns); }
+  std::size_t cached_rows(bool) const override { return shape().rows + shape().columns + a_.shape().columns * b_.shape().rows; }
 #define LOPSAR_TILES(T)                                                                                                                           \
   void forward_tile(ConstBlock<T> x, Block<T> y, Tile tile) const override {                                                                      \
     const Shape a = a_.shape(), b = b_.shape();                                                                                                   \
@@ -713,8 +718,8 @@ LinearOperator operator*(const LinearOperator& a, const LinearOperator& b) {
                      (a.pixelwise() != b.pixelwise() ? " or lift the pixelwise one with over(grid)" : ""));
   }
   std::vector<LinearOperator> factors;
-  const Complex before = append_factors(a, factors) * append_factors(b, factors);
-  return make_product(std::move(factors), before);
+  const Complex left = append_factors(a, factors), right = append_factors(b, factors);
+  return make_product(std::move(factors), left * right);
 }
 
 LinearOperator operator+(const LinearOperator& a, const LinearOperator& b) {

@@ -109,7 +109,8 @@ std::string describe(const LinearOperator& op, bool latex) {
   } else {
     std::size_t width = 0;
     for (const auto& leaf : writer.leaves()) width = std::max(width, leaf.name().size());
-    text = expression + "    " + size_of(op, false) + (op.pixelwise() ? " at every pixel" : "");
+    text = expression + "    " + size_of(op, false) + (op.pixelwise() ? " at every pixel" : "") +
+           (op.pixels() ? ", fields of " + std::to_string(op.pixels()) + " pixels" : "");
     for (const auto& leaf : writer.leaves())
       text += "\n  " + writer.letter(leaf) + "  " + leaf.name() + std::string(width - leaf.name().size() + 2, ' ') + size_of(leaf, false) +
               (leaf.pixels() ? ", fields of " + std::to_string(leaf.pixels()) + " pixels" : "");

@@ -1,6 +1,7 @@
 // The matrix of one pixel of a pixelwise operator: the same sparsity and coefficients everywhere, times fields.
 #pragma once
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <lopsar/operators/field.hpp>
@@ -28,6 +29,9 @@ struct Lowering {
   std::vector<Triplet> triplets;
   std::vector<Field> fields;
   std::vector<std::vector<FieldRow>> factors;
+
+  Lowering() = default;
+  explicit Lowering(Shape s, std::vector<Triplet> t = {}) : shape(s), triplets(std::move(t)) {}
 
   // Number of pixels of the fields; 0: no fields.
   std::size_t pixels() const { return fields.empty() ? 0 : fields.front().pixels(); }

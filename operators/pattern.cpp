@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <lopsar/operators/cpu/pattern.hpp>
@@ -18,16 +19,19 @@ struct Pattern::Program {
   std::vector<double> coefficient_double;
   bool reads_again = false;  // some column belongs to more than one row
 
-  explicit Program(const Lowering& matrix) {
+  // The matrix or its transpose, with the same numbers of factors. A row's terms are sorted by factor, so that a factor is read once per row.
+  Program(const Lowering& matrix, bool transpose) {
+    auto triplets = matrix.triplets;
+    const auto [rows, columns] = transpose ? Shape{matrix.shape.columns, matrix.shape.rows} : matrix.shape;
+    if (transpose)
+      for (auto& t : triplets) std::swap(t.row, t.column);
+    std::sort(triplets.begin(), triplets.end(),
+              [](const Triplet& a, const Triplet& b) { return std::tie(a.row, a.factor, a.column) < std::tie(b.row, b.factor, b.column); });
     row_start.push_back(0);
-    std::vector<int> uses(matrix.shape.columns, 0);
+    std::vector<bool> used(columns);
     const auto close_rows = [&](std::size_t row) {
       while (row_start.size() <= row) row_start.push_back(static_cast<int>(group_start.size()));
     };
-    // A row's terms sorted by factor, so that a factor is read once per row.
-    auto triplets = matrix.triplets;
-    std::stable_sort(triplets.begin(), triplets.end(),
-                     [](const Triplet& a, const Triplet& b) { return std::pair(a.row, a.factor) < std::pair(b.row, b.factor); });
     for (std::size_t e = 0; e < triplets.size(); ++e) {
       const auto& t = triplets[e];
       close_rows(t.row);
@@ -38,9 +42,10 @@ struct Pattern::Program {
       column.push_back(static_cast<int>(t.column));
       coefficient_float.push_back(static_cast<float>(t.coefficient));
       coefficient_double.push_back(t.coefficient);
-      reads_again = ++uses[t.column] > 1 || reads_again;
+      reads_again = reads_again || used[t.column];
+      used[t.column] = true;
     }
-    close_rows(matrix.shape.rows);
+    close_rows(rows);
     group_start.push_back(static_cast<int>(triplets.size()));
   }
   template <class T>
@@ -77,15 +82,18 @@ Pattern::Pattern(Lowering matrix, std::string name, std::vector<Parameter> param
     throw ShapeError(name_ + ": expected " + std::to_string(matrix.shape.columns) + " parameters, one per column, got " +
                      std::to_string(parameters_.size()));
   matrix.compress();
-  forward_ = std::make_shared<const Program>(matrix);
-  adjoint_ = std::make_shared<const Program>(transposed(matrix));
+  forward_ = std::make_shared<const Program>(matrix, false);
+  adjoint_ = std::make_shared<const Program>(matrix, true);
   matrix_ = std::make_shared<const Lowering>(std::move(matrix));
 }
 
 Pattern::Pattern(Shape shape, std::vector<Triplet> triplets, std::string name, std::vector<Parameter> parameters)
-    : Pattern(Lowering{shape, std::move(triplets), {}, {}}, std::move(name), std::move(parameters)) {}
+    : Pattern(Lowering(shape, std::move(triplets)), std::move(name), std::move(parameters)) {}
 
-std::size_t Pattern::cached_rows() const { return (forward_->reads_again ? shape().columns : 0) + (adjoint_->reads_again ? shape().rows : 0); }
+std::size_t Pattern::cached_rows(bool adjoint) const {
+  if (adjoint) return adjoint_->reads_again ? shape().rows : 0;
+  return forward_->reads_again ? shape().columns : 0;
+}
 
 template <class T>
 void Pattern::run(const Program& program, ConstBlock<T> in, Block<T> out, Tile tile) const {

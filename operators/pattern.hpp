@@ -26,7 +26,7 @@ class Pattern : public Pixelwise {
   std::string name() const final { return name_; }
   std::vector<Parameter> parameters() const final { return parameters_; }
   std::size_t cost() const final { return matrix_->triplets.size(); }
-  std::size_t cached_rows() const final;
+  std::size_t cached_rows(bool adjoint) const final;
 
   void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const final;
   void forward_tile(ConstBlock<double> x, Block<double> y, Tile tile) const final;

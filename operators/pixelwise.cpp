@@ -6,25 +6,25 @@ namespace lopsar {
 namespace {
 
 // What a tile touches more than once takes at most half of a second-level cache.
-std::size_t tile_pixels(const Pixelwise& op, std::size_t value_size) {
+std::size_t tile_pixels(const Pixelwise& op, bool adjoint, std::size_t value_size) {
   constexpr std::size_t cache = 512 * 1024;
   std::size_t tile = 512;
-  while (tile > 64 && op.cached_rows() * tile * value_size > cache) tile /= 2;
+  while (tile > 64 && op.cached_rows(adjoint) * tile * value_size > cache) tile /= 2;
   return tile;
 }
 
 }  // namespace
 
-#define LOPSAR_TILES(T)                                                                                       \
-  void Pixelwise::forward(ConstBlock<T> x, Block<T> y, int threads) const {                                   \
-    cpu::for_pixels(y.pixels, tile_pixels(*this, sizeof(T)), threads, [&](std::size_t from, std::size_t to) { \
-      forward_tile(x.part(from, to - from), y.part(from, to - from), {from, true});                           \
-    });                                                                                                       \
-  }                                                                                                           \
-  void Pixelwise::adjoint(ConstBlock<T> y, Block<T> x, int threads) const {                                   \
-    cpu::for_pixels(x.pixels, tile_pixels(*this, sizeof(T)), threads, [&](std::size_t from, std::size_t to) { \
-      adjoint_tile(y.part(from, to - from), x.part(from, to - from), {from, true});                           \
-    });                                                                                                       \
+#define LOPSAR_TILES(T)                                                                                              \
+  void Pixelwise::forward(ConstBlock<T> x, Block<T> y, int threads) const {                                          \
+    cpu::for_pixels(y.pixels, tile_pixels(*this, false, sizeof(T)), threads, [&](std::size_t from, std::size_t to) { \
+      forward_tile(x.part(from, to - from), y.part(from, to - from), {from, true});                                  \
+    });                                                                                                              \
+  }                                                                                                                  \
+  void Pixelwise::adjoint(ConstBlock<T> y, Block<T> x, int threads) const {                                          \
+    cpu::for_pixels(x.pixels, tile_pixels(*this, true, sizeof(T)), threads, [&](std::size_t from, std::size_t to) {  \
+      adjoint_tile(y.part(from, to - from), x.part(from, to - from), {from, true});                                  \
+    });                                                                                                              \
   }
 LOPSAR_TILES(float)
 LOPSAR_TILES(double)

@@ -21,8 +21,8 @@ class Pixelwise : public Operator {
 
   // Multiply-adds per pixel: by which the algebra decides whether to multiply matrices or to apply one after the other.
   virtual std::size_t cost() const = 0;
-  // Rows of a tile that are touched more than once: tiles are made so small that these stay in the cache.
-  virtual std::size_t cached_rows() const { return 0; }
+  // Rows of a tile that are touched more than once, forward or adjoint: tiles are made so small that these stay in the cache.
+  virtual std::size_t cached_rows(bool adjoint) const = 0;
 
   // One tile; nothing is checked. The pixels of x and y are those from tile.first on.
   virtual void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const = 0;

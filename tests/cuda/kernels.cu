@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include <lopsar/inversion/kernels/phase.hpp>
-#include <lopsar/operators/kernels/network.hpp>
+#include <lopsar/operators/kernels/pattern.hpp>
 #include <lopsar/solvers/kernels/edge_flow.hpp>
 #include <lopsar/solvers/kernels/observation.hpp>
 
@@ -14,17 +14,12 @@ namespace {
 __device__ std::size_t this_pixel() { return static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 }  // namespace
 
-__global__ void difference_kernel(int pairs, std::size_t pixels, const int* first, const int* second, const float* x, float* y) {
+// A pixelwise operator or its adjoint: rows of a sparse matrix, each one group without factors.
+__global__ void pattern_kernel(int rows, std::size_t pixels, const int* start, const int* column, const float* coefficient, const float* x, float* y) {
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
-  for (int k = 0; k < pairs; ++k)
-    y[k * pixels + p] = difference<float>(first[k] < 0 ? nullptr : x + first[k] * pixels + p, second[k] < 0 ? nullptr : x + second[k] * pixels + p);
-}
-
-__global__ void divergence_kernel(int columns, std::size_t pixels, const int* start, const int* incident, const float* y, float* x) {
-  const std::size_t p = this_pixel();
-  if (p >= pixels) return;
-  for (int c = 0; c < columns; ++c) x[c * pixels + p] = divergence<float>(incident + start[c], start[c + 1] - start[c], y + p, pixels);
+  for (int i = 0; i < rows; ++i)
+    y[i * pixels + p] = terms<float>(start[i + 1] - start[i], column + start[i], coefficient + start[i], x + p, pixels);
 }
 
 // Observations of `solve`, in place.

@@ -86,8 +86,8 @@ MatrixXd magnitude(const MatrixXd& m) { return m.cwiseAbs(); }
 
 MatrixXd dense_of(const Operator& op) {
   const auto values = todense(op);
-  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
-      values.data(), static_cast<long>(op.shape().rows), static_cast<long>(op.shape().columns));
+  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(values.data(), static_cast<long>(op.shape().rows),
+                                                                                                  static_cast<long>(op.shape().columns));
 }
 
 struct Composition {
@@ -109,7 +109,8 @@ std::vector<Composition> compositions(Lift lift, bool pixelwise) {
   };
   const auto mag = [](const MatrixXd& m) { return magnitude(m); };
   add("A B", A * B, a * b, mag(a) * mag(b));
-  add("A B B' A'", A * B * B.adjoint() * A.adjoint(), a * b * b.transpose() * a.transpose(), mag(a) * mag(b) * mag(b.transpose()) * mag(a.transpose()));
+  add("A B B' A'", A * B * B.adjoint() * A.adjoint(), a * b * b.transpose() * a.transpose(),
+      mag(a) * mag(b) * mag(b.transpose()) * mag(a.transpose()));
   add("A + C", A + C, a + c, mag(a) + mag(c));
   add("A - C", A - C, a - c, mag(a) + mag(c));
   add("-A", -A, -a, mag(a));
@@ -143,15 +144,18 @@ std::vector<Composition> compositions(Lift lift, bool pixelwise) {
   MatrixXd mixed_size(10, 6);
   mixed_size << mag(a) * mag(b), mag(d) * mag(b);
   add("[A B; D B]", vstack(A * B, D * B), mixed, mixed_size);
-  add("(A + C) [B, B]' ...", (A + C) * hstack(B, 2.0 * B), [&] {
-    MatrixXd bb(5, 12);
-    bb << b, 2 * b;
-    return MatrixXd((a + c) * bb);
-  }(), [&] {
-    MatrixXd bb(5, 12);
-    bb << mag(b), 2 * mag(b);
-    return MatrixXd((mag(a) + mag(c)) * bb);
-  }());
+  add(
+      "(A + C) [B, B]' ...", (A + C) * hstack(B, 2.0 * B),
+      [&] {
+        MatrixXd bb(5, 12);
+        bb << b, 2 * b;
+        return MatrixXd((a + c) * bb);
+      }(),
+      [&] {
+        MatrixXd bb(5, 12);
+        bb << mag(b), 2 * mag(b);
+        return MatrixXd((mag(a) + mag(c)) * bb);
+      }());
   return all;
 }
 
@@ -242,7 +246,8 @@ TEMPLATE_TEST_CASE("fields go through products, sums and stacks", "[operators][a
     for (std::size_t i = 0; i < 4; ++i) weight[static_cast<long>(i)] = w[i * pixels + p];
     return MatrixXd(weight.asDiagonal() * m(a) * inner);
   };
-  suite::equals_matrices<TestType>(model, [&](std::size_t p) { return at(p, false); }, [&](std::size_t p) { return at(p, true); }, 20);
+  suite::equals_matrices<TestType>(
+      model, [&](std::size_t p) { return at(p, false); }, [&](std::size_t p) { return at(p, true); }, 20);
   // The same on a grid, for one field and for two at once, real and complex.
   const auto scene = model.over({20, 35});
   CHECK(scene.dims() == Dims{6, 20, 35});
@@ -303,13 +308,16 @@ TEST_CASE("complex numbers and complex operators", "[operators][algebra]") {
     const Eigen::MatrixXcd got = Eigen::Map<const Eigen::Matrix<C, -1, -1, Eigen::RowMajor>>(values.data(), expected.rows(), expected.cols());
     CHECK((got - expected).norm() <= 1e-14 * expected.norm());
     const auto adjoint = todense_complex(op.adjoint());
-    const Eigen::MatrixXcd got_adjoint = Eigen::Map<const Eigen::Matrix<C, -1, -1, Eigen::RowMajor>>(adjoint.data(), expected.cols(), expected.rows());
+    const Eigen::MatrixXcd got_adjoint =
+        Eigen::Map<const Eigen::Matrix<C, -1, -1, Eigen::RowMajor>>(adjoint.data(), expected.cols(), expected.rows());
     CHECK((got_adjoint - expected.adjoint()).norm() <= 1e-14 * expected.norm());
     const auto transposed = todense_complex(op.transpose());
-    const Eigen::MatrixXcd got_transposed = Eigen::Map<const Eigen::Matrix<C, -1, -1, Eigen::RowMajor>>(transposed.data(), expected.cols(), expected.rows());
+    const Eigen::MatrixXcd got_transposed =
+        Eigen::Map<const Eigen::Matrix<C, -1, -1, Eigen::RowMajor>>(transposed.data(), expected.cols(), expected.rows());
     CHECK((got_transposed - expected.transpose()).norm() <= 1e-14 * expected.norm());
     const auto conjugate = todense_complex(op.conjugate());
-    const Eigen::MatrixXcd got_conjugate = Eigen::Map<const Eigen::Matrix<C, -1, -1, Eigen::RowMajor>>(conjugate.data(), expected.rows(), expected.cols());
+    const Eigen::MatrixXcd got_conjugate =
+        Eigen::Map<const Eigen::Matrix<C, -1, -1, Eigen::RowMajor>>(conjugate.data(), expected.rows(), expected.cols());
     CHECK((got_conjugate - expected.conjugate()).norm() <= 1e-14 * expected.norm());
   };
   check(A * P, Ac * D);
@@ -342,7 +350,8 @@ TEST_CASE("describe says the formula, the shapes and the unknowns", "[operators]
   const LinearOperator v = Pattern({3, 1}, {{0, 0, 1.0}, {1, 0, 2.0}, {2, 0, 3.0}}, "Velocity", {{"velocity", "1/year"}});
   const LinearOperator s = Pattern({3, 2}, {{0, 0, 1.0}}, "Seasonal", {{"cos", ""}, {"sin", ""}});
   CHECK(describe(a * (0.5 * hstack(v, s))) ==
-        "A (0.5 [B | C])    4 x 3 at every pixel\n  A  Pattern   4 x 3\n  B  Velocity  3 x 1\n  C  Seasonal  3 x 2\n  unknowns: velocity [1/year], cos, sin");
+        "0.5 A [B | C]    4 x 3 at every pixel\n  A  Pattern   4 x 3\n  B  Velocity  3 x 1\n  C  Seasonal  3 x 2\n  unknowns: velocity [1/year], "
+        "cos, sin");
   CHECK_THAT(describe(vstack(a, a.adjoint().adjoint()) * v, true), ContainsSubstring("\\begin{bmatrix}\\mathbf{A} \\\\ \\mathbf{A}\\end{bmatrix}"));
   CHECK(describe((a + 2.0 * a) * v).starts_with("(A + 2 A) B "));
   CHECK(describe((a * v).adjoint()).starts_with("(A B)^H "));

@@ -58,7 +58,8 @@ TEMPLATE_TEST_CASE("Pattern with fields is a matrix per pixel", "[operators][pat
   matrix.shape = {4, 3};
   matrix.fields = {Field(f, 2, pixels), Field(g, 1, pixels)};
   matrix.factors = {{{0, 0}}, {{0, 1}, {1, 0}}, {{1, 0}}};
-  matrix.triplets = {{0, 0, 2.0, -1}, {0, 0, -1.5, 0}, {0, 1, 1.0, 1}, {1, 1, 3.0, 2}, {2, 2, -1.0, 2}, {2, 0, 0.25, 0}, {3, 2, 1.0, 1}, {3, 1, 0.0, 0}};
+  matrix.triplets = {{0, 0, 2.0, -1}, {0, 0, -1.5, 0}, {0, 1, 1.0, 1}, {1, 1, 3.0, 2},
+                     {2, 2, -1.0, 2}, {2, 0, 0.25, 0}, {3, 2, 1.0, 1}, {3, 1, 0.0, 0}};
   const auto at = [&](std::size_t p, bool absolute) {
     const double a = f[p], b = f[pixels + p], c = g[p];
     Eigen::MatrixXd m(4, 3);
@@ -67,7 +68,8 @@ TEMPLATE_TEST_CASE("Pattern with fields is a matrix per pixel", "[operators][pat
   };
   const Pattern op(matrix);
   CHECK(op.pixels() == pixels);
-  suite::equals_matrices<TestType>(op, [&](std::size_t p) { return at(p, false); }, [&](std::size_t p) { return at(p, true); }, 6);
+  suite::equals_matrices<TestType>(
+      op, [&](std::size_t p) { return at(p, false); }, [&](std::size_t p) { return at(p, true); }, 6);
   // A NaN in a field harms its pixel only.
   g[17] = std::numeric_limits<double>::quiet_NaN();
   matrix.fields[1] = Field(g, 1, pixels);
@@ -90,7 +92,9 @@ TEST_CASE("Pattern says what is wrong with a matrix", "[operators][pattern]") {
   CHECK_THROWS_AS(Pattern({2, 2}, {{0, 0, 1.0, 0}}), InvalidArgument);
   CHECK_THROWS_AS(Pattern({2, 2}, {{0, 0, 1.0}}, "Pattern", {{"a", ""}}), ShapeError);
   CHECK_THROWS_AS(Field(std::vector<double>(5), 2, 3), ShapeError);
-  Lowering matrix{{1, 1}, {{0, 0, 1.0, 0}}, {Field(std::vector<double>(3), 1, 3), Field(std::vector<float>(4), 1, 4)}, {{{0, 0}}}};
+  Lowering matrix({1, 1}, {{0, 0, 1.0, 0}});
+  matrix.fields = {Field(std::vector<double>(3), 1, 3), Field(std::vector<float>(4), 1, 4)};
+  matrix.factors = {{{0, 0}}};
   CHECK_THROWS_AS(Pattern(matrix), ShapeError);
   matrix.fields.pop_back();
   matrix.factors = {{{0, 1}}};
