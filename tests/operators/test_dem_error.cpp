@@ -74,11 +74,16 @@ TEMPLATE_TEST_CASE("DemError with geometry per pixel", "[operators][dem_error]",
           [&](std::size_t p) { return column(reference, geometry(p), true, of_pixel(p)); }, 6);
     };
     const auto shared = [](std::size_t) { return baselines; };
-    check(DemError(axis(reference), baselines, {R, inc}), [&](std::size_t p) { return factor(range[p], incidence[p]); }, shared);
-    check(DemError(axis(reference), baselines, {850e3, inc}), [&](std::size_t p) { return factor(850e3, incidence[p]); }, shared);
-    check(DemError(axis(reference), baselines, {R, 39.0}), [&](std::size_t p) { return factor(range[p], 39); }, shared);
-    check(DemError(axis(reference), b, {850e3, 39.0}), [&](std::size_t) { return factor(850e3, 39); }, at);
-    check(DemError(axis(reference), b, {R, inc}), [&](std::size_t p) { return factor(range[p], incidence[p]); }, at);
+    check(
+        DemError(axis(reference), baselines, {R, inc}), [&](std::size_t p) { return factor(range[p], incidence[p]); }, shared);
+    check(
+        DemError(axis(reference), baselines, {850e3, inc}), [&](std::size_t p) { return factor(850e3, incidence[p]); }, shared);
+    check(
+        DemError(axis(reference), baselines, {R, 39.0}), [&](std::size_t p) { return factor(range[p], 39); }, shared);
+    check(
+        DemError(axis(reference), b, {850e3, 39.0}), [&](std::size_t) { return factor(850e3, 39); }, at);
+    check(
+        DemError(axis(reference), b, {R, inc}), [&](std::size_t p) { return factor(range[p], incidence[p]); }, at);
   }
 }
 

@@ -35,7 +35,8 @@ TEMPLATE_TEST_CASE("Weighting per observation and pixel", "[operators][diagonal]
       for (std::size_t i = 0; i < 6; ++i) m(static_cast<long>(i), static_cast<long>(i)) = static_cast<double>(values.at(i, p));
       return m;
     };
-    suite::equals_matrices<TestType>(op, at, [&](std::size_t p) { return Eigen::MatrixXd(at(p).cwiseAbs()); }, 2);
+    suite::equals_matrices<TestType>(
+        op, at, [&](std::size_t p) { return Eigen::MatrixXd(at(p).cwiseAbs()); }, 2);
   };
   check(suite::random_grid<float>(6, pixels, 1));
   check(suite::random_grid<double>(6, pixels, 2));

@@ -41,8 +41,8 @@ Eigen::MatrixXd all_dates(int reference) {
 
 Eigen::MatrixXd dense(const lopsar::Operator& op) {
   const auto values = todense(op);
-  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
-      values.data(), static_cast<long>(op.shape().rows), static_cast<long>(op.shape().columns));
+  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(values.data(), static_cast<long>(op.shape().rows),
+                                                                                                  static_cast<long>(op.shape().columns));
 }
 
 // A tile in the cache and one that is streamed to memory have the same bits.
@@ -113,8 +113,7 @@ TEMPLATE_TEST_CASE("CumulativeSum passes the operator suite", "[operators][cumul
         // The length of an interval is a difference of years.
         suite::all<TestType>(op, matrix, matrix.cwiseAbs() * (increment == Increment::rate ? days.back() / 1.5 : 1), D);
         same_in_the_cache<TestType>(op);
-        CHECK(op.parameters().front() ==
-              lopsar::Parameter{date_text(0) + "_" + date_text(12), increment == Increment::rate ? "1/year" : ""});
+        CHECK(op.parameters().front() == lopsar::Parameter{date_text(0) + "_" + date_text(12), increment == Increment::rate ? "1/year" : ""});
       }
     }
 }
@@ -178,7 +177,7 @@ TEST_CASE("Datum keeps a NaN to the dates that it touches", "[operators][datum]"
   x.at(4, 1) = std::nan("");
   const auto y = suite::apply(op, x, false), z = suite::apply(op, x, true);
   for (std::size_t d = 0; d < 7; ++d) {
-    CHECK(std::isnan(y.at(d, 1)) == (d == 4));             // the date itself
+    CHECK(std::isnan(y.at(d, 1)) == (d == 4));            // the date itself
     CHECK(std::isnan(z.at(d, 1)) == (d == 4 || d == 1));  // and, in the adjoint, the date that collects all
   }
 }

@@ -56,12 +56,16 @@ std::vector<Case> cases() {
                  {power(0, 1), power(1, 1), power(2, 2), power(3, 6)},
                  {{"intercept", ""}, {"velocity", "1/year"}, {"acceleration", "1/year^2"}, {"poly3", "1/year^3"}}});
   all.push_back({"seasonal",
-                 [](const TimeAxis& a) { return lopsar::Seasonal(a, {1.0, 0.5}); },
+                 [](const TimeAxis& a) {
+                   return lopsar::Seasonal(a, {1.0, 0.5});
+                 },
                  {wave(1, false), wave(1, true), wave(0.5L, false), wave(0.5L, true)},
                  {{"cos 1 yr", ""}, {"sin 1 yr", ""}, {"cos 0.5 yr", ""}, {"sin 0.5 yr", ""}}});
   // At a date, between dates, and at the first date: only what comes after is raised.
   all.push_back({"steps",
-                 [](const TimeAxis& a) { return lopsar::Step(a, {date_text(24), date_text(70), date_text(0)}); },
+                 [](const TimeAxis& a) {
+                   return lopsar::Step(a, {date_text(24), date_text(70), date_text(0)});
+                 },
                  {step(24), step(70), step(0)},
                  {{"step " + date_text(24), ""}, {"step " + date_text(70), ""}, {"step " + date_text(0), ""}}});
   const Real onset = 30;
@@ -75,7 +79,9 @@ std::vector<Case> cases() {
                  {{[](Real d) { return std::log(1 + (d + 20) / 10); }, [](Real d) { return 3 * (d + 20) / (d + 30); }}},
                  {{"log " + date_text(-20) + " 10 d", ""}}});
   all.push_back({"polyline",
-                 [](const TimeAxis& a) { return lopsar::Polyline(a, {date_text(50), date_text(400)}); },
+                 [](const TimeAxis& a) {
+                   return lopsar::Polyline(a, {date_text(50), date_text(400)});
+                 },
                  {{[](Real d) { return d > 50 ? (d - 50) / 365.25L : 0; }, [](Real d) { return 2 * (d + 50) / 365.25L; }},
                   {[](Real d) { return d > 400 ? (d - 400) / 365.25L : 0; }, [](Real d) { return 2 * (d + 400) / 365.25L; }}},
                  {{"velocity change " + date_text(50), "1/year"}, {"velocity change " + date_text(400), "1/year"}}});
@@ -127,8 +133,8 @@ TEMPLATE_TEST_CASE("Time models pass the operator suite", "[operators][time_mode
 
 TEST_CASE("Years of the calendar stretch and shrink the night to January", "[operators][time_axis]") {
   const std::vector<std::string> dates = {"20161231", "20170101", "20171231", "20180101T1200"};
-  const auto& calendar = TimeAxis(dates, {}, TimeConvention::mintpy).years();
-  const auto& elapsed = TimeAxis(dates).years();
+  const auto calendar = TimeAxis(dates, {}, TimeConvention::mintpy).years();
+  const auto elapsed = TimeAxis(dates).years();
   const double year = 365.25;
   CHECK(elapsed == std::vector<double>{0, 1 / year, 365 / year, 366.5 / year});
   // The difference of two numbers near 2000 keeps 2000 eps.
