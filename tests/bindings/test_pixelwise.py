@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 
+import lopsar as lp
 import numpy as np
 import pytest
-
-import lopsar as lp
 
 DATES = ["20161101", "20161113", "20161231", "20170101", "20170304", "20170316", "20171231", "20180101", "20191124"]
 DAYS = np.array([(datetime.datetime.strptime(d, "%Y%m%d") - datetime.datetime(2016, 11, 1)).days for d in DATES])
@@ -67,8 +66,8 @@ def test_functions_and_calendar_are_those_of_mintpy(reference):
     options = {"reference": reference, "convention": "mintpy"}
     relaxations = [make(DATES, onset, tau, **options) for name, make in (("exp", lp.Exponential), ("log", lp.Logarithm))
                    for onset, taus in model[name].items() for tau in taus]
-    ours = lp.HStack([lp.Polynomial(DATES, 2, **options), lp.Seasonal(DATES, model["periodic"], **options), lp.Step(DATES, model["stepDate"], **options),
-                      lp.Polyline(DATES, model["polyline"], **options), *relaxations]).todense()
+    ours = lp.HStack([lp.Polynomial(DATES, 2, **options), lp.Seasonal(DATES, model["periodic"], **options),
+                      lp.Step(DATES, model["stepDate"], **options), lp.Polyline(DATES, model["polyline"], **options), *relaxations]).todense()
     if reference is not None:
         theirs = np.delete(theirs - theirs[reference], reference, axis=0)[:, 1:]
     # Theirs is held in float32; years near 2000 in float64 and their float32 rounding are all that differs.
