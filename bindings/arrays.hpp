@@ -1,5 +1,6 @@
 // NumPy arrays as blocks, without copies.
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -41,6 +42,18 @@ const T* const_vector(const std::optional<py::array_t<T, 0>>& array, std::size_t
 template <class T>
 T* vector(std::optional<py::array_t<T, 0>>& array, std::size_t n, const char* name) {
   return const_vector(array, n, name) ? array->mutable_data() : nullptr;
+}
+
+// A float32 or float64 array (rows, pixels) as a field that looks at it and keeps it alive; it must not change.
+inline Field field(const py::array& array, const char* name) {
+  // Whoever lets go last may be a thread that does not hold the GIL.
+  const std::shared_ptr<const void> owner(new py::array(array), [](const void* last) {
+    const py::gil_scoped_acquire locked;
+    delete static_cast<const py::array*>(last);
+  });
+  if (py::isinstance<py::array_t<float>>(array)) return {const_block<float>(py::array_t<float, 0>(array), name), owner};
+  if (py::isinstance<py::array_t<double>>(array)) return {const_block<double>(py::array_t<double, 0>(array), name), owner};
+  throw InvalidArgument(std::string(name) + ": expected a float32 or float64 array, got " + py::cast<std::string>(py::str(array.dtype())));
 }
 
 }  // namespace lopsar::bindings

@@ -6,6 +6,7 @@
 namespace py = pybind11;
 
 void register_lanes(py::module_&);
+void register_operators(py::module_&);
 void register_network(py::module_&);
 void register_solve(py::module_&);
 void register_time_series(py::module_&);
@@ -21,6 +22,7 @@ PYBIND11_MODULE(_core, m) {
   py::register_exception<lopsar::InvalidArgument>(m, "InvalidArgument", both(PyExc_ValueError));
   py::register_exception<lopsar::FileError>(m, "FileError", both(PyExc_OSError));
   register_lanes(m);
+  register_operators(m);
   register_network(m);
   register_solve(m);
   register_time_series(m);

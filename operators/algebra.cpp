@@ -494,8 +494,9 @@ const Composed* composed(const Operator& op) {
 }
 
 const Pixelwise& tiles(const LinearOperator& op) {
-  const Composed* c = composed(op);
-  return dynamic_cast<const Pixelwise&>(c ? c->run() : *op.node());
+  const Operator* run = op.node().get();
+  while (const Composed* c = composed(*run)) run = &c->run();  // a power runs a product
+  return dynamic_cast<const Pixelwise&>(*run);
 }
 
 // Working the matrix of a larger operator out costs more than it could save.

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from . import basicoperators, signalprocessing, utils
 from ._core import (
     Error,
     FileError,
@@ -11,18 +12,32 @@ from ._core import (
     active_isa,
     isa_levels,
 )
+from .complex_parts import Conj, Imag, Real
+from .config import (
+    disabled_ndarray_multiplication,
+    enabled_ndarray_multiplication,
+    get_ndarray_multiplication,
+    set_ndarray_multiplication,
+)
+from .function_operator import FunctionOperator, MemoizeOperator
 from .invert import invert
 from .linear_operator import LinearOperator, aslinearoperator, dottest
+from .matrix import MatrixMult
 from .network import Network
+from .pattern import Pattern
 from .plot import plot
 from .simulate import simulate
 from .solve import Solution, solve
 from .stack import Stack, open_stack
+from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
 from .time_series import TimeSeries, invert_arrays
 
 __version__ = _version("lopsar")
 
 __all__ = [
-    "Error", "FileError", "InvalidArgument", "LinearOperator", "Network", "ShapeError", "Solution", "Stack", "Status", "TimeSeries",
-    "active_isa", "aslinearoperator", "dottest", "invert", "invert_arrays", "isa_levels", "open_stack", "plot", "simulate", "solve",
+    "Block", "BlockDiag", "Conj", "Error", "FileError", "FunctionOperator", "HStack", "Imag", "InvalidArgument", "Kronecker", "LinearOperator",
+    "MatrixMult", "MemoizeOperator", "Network", "Pattern", "Real", "ShapeError", "Solution", "Stack", "Status", "TimeSeries", "VStack",
+    "active_isa", "aslinearoperator", "basicoperators", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication",
+    "get_ndarray_multiplication", "invert", "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication",
+    "signalprocessing", "simulate", "solve", "utils",
 ]

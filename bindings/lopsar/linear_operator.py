@@ -2,218 +2,668 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator as ScipyLinearOperator
+import scipy.linalg
+import scipy.sparse
+import scipy.sparse.linalg as sparse_linalg
 
-from ._core import ShapeError
+from . import _core
+from .config import get_ndarray_multiplication
 
 __all__ = ["LinearOperator", "aslinearoperator", "dottest"]
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex64), np.dtype(np.complex128))
+DENSE = 2048   # rows or columns up to which a dense matrix is the quick and exact way
 
 
 def _dims(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
     if value is None:
         return None
-    return (int(value),) if np.isscalar(value) else tuple(int(n) for n in value)  # type: ignore[arg-type, union-attr]
+    return (int(value),) if np.ndim(value) == 0 else tuple(int(n) for n in value)  # type: ignore[arg-type, union-attr]
 
 
-class LinearOperator(ScipyLinearOperator):
+def _size(dims: tuple[int, ...]) -> int:
+    n = 1
+    for d in dims:
+        n *= d
+    return n
+
+
+class LinearOperator(sparse_linalg.LinearOperator):
     """A linear map with an adjoint, on flat vectors, on columns, and on nd-arrays.
 
     Subclass it with ``_matvec`` and ``_rmatvec`` (flat input, as PyLops and SciPy users do), or pass any object with ``shape``,
-    ``matvec`` and ``rmatvec`` as `Op`.
+    ``matvec`` and ``rmatvec`` as `Op`. A subclass with a method ``pattern()`` that returns a (sparse) matrix needs neither and is
+    pixelwise.
 
     Parameters
     ----------
     Op : object, optional
         Wrapped operator.
     dtype : dtype, optional
-        Label that SciPy reads. The precision of a result is that of the input.
+        Label that SciPy and PyLops read. The precision of a result is that of the input; a complex label makes real input complex.
     shape : (int, int), optional
         Rows (data) and columns (model). Default: products of `dimsd` and `dims`.
     dims, dimsd : int or tuple of int, optional
-        Shape of the model and of the data. ``A @ x`` accepts ``x`` of shape ``(n,)``, ``(n, k)``, ``dims`` or ``(*dims, k)``.
+        Shape of the model and of the data.
+    clinear : bool, optional
+        False: linear only for real factors, as `Real`.
+    explicit : bool, optional
+        True: the matrix is held as ``A``.
     forceflat : bool, optional
         True: results are flat even where the input has the shape `dims`.
     name : str, optional
-        For your own use.
+        What `describe` prints.
+
+    Attributes
+    ----------
+    shape, dtype, dims, dimsd, clinear, explicit, forceflat, name
+    pixelwise : bool
+        Whether columns of a block are pixels, each mapped by the same sparse pattern.
+    pixels : int
+        The number of pixels for which the operator has fields, 0: any.
+    parameters : list of (name, unit)
+        What the columns are, empty where nobody said.
+    matvec_count, rmatvec_count, matmat_count, rmatmat_count : int
+        How often it was applied.
+
+    Raises
+    ------
+    ShapeError
+        (a `ValueError`) where shapes do not fit.
 
     Notes
     -----
-    ``A @ x`` applies, ``A @ B`` composes, ``a * A`` scales, ``A + B``, ``A - B``, ``-A`` add; ``A.H`` is the adjoint. Each of
-    them is a `LinearOperator` again. Shapes that do not fit raise `ShapeError`, a `ValueError`.
+    ``A @ x`` applies, ``A @ B`` composes, ``a * A`` scales, ``A + B``, ``A - B``, ``-A`` add, ``A ** 2`` is ``A @ A``, ``A / y`` solves;
+    ``A.H`` is the adjoint, ``A.T`` the transpose, ``A.conj()`` the conjugate. Each of them is a `LinearOperator` again.
+
+    ======================  ============================
+    input                   result
+    ======================  ============================
+    ``(n,)``                ``(m,)``
+    ``(n, k)``              ``(m, k)``
+    ``dims``                ``dimsd``
+    ``(*dims, k)``          ``(*dimsd, k)``
+    ``(n, ...)`` pixelwise  ``(m, ...)``
+    ======================  ============================
     """
 
-    def __init__(self, Op: Any = None, *, dtype: Any = None, shape: tuple[int, int] | None = None, dims: Any = None,
-                 dimsd: Any = None, forceflat: bool | None = None, name: str | None = None) -> None:
-        self.Op = Op
+    matvec_count = rmatvec_count = matmat_count = rmatmat_count = 0
+    _native: Any = None       # the operator in C++, where there is one
+    _quick: Any = None        # its function `apply`, where input and result need no reshaping and no promotion
+    _operands: Any = ()       # kept alive for the core, which only looks at them
+    _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
+    _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
+    _given_dims: Any = None
+    _given_dimsd: Any = None
+    _forceflat: bool | None = None
+
+    def __init__(self, Op: Any = None, dtype: Any = None, shape: Any = None, dims: Any = None, dimsd: Any = None,
+                 clinear: bool | None = None, explicit: bool | None = None, forceflat: bool | None = None, name: str | None = None) -> None:
+        native = None
         dims, dimsd = _dims(dims), _dims(dimsd)
-        if Op is not None:
+        if isinstance(Op, _core.Operator):
+            native = Op
+            shape, dims, dimsd = shape or native.shape, dims or native.dims, dimsd or native.dimsd
+            dtype = np.dtype(dtype or (np.complex128 if native.complex else np.float64))
+        elif Op is not None:
+            self.Op = Op
             shape = shape or Op.shape
             dims = dims or _dims(getattr(Op, "dims", None))
             dimsd = dimsd or _dims(getattr(Op, "dimsd", None))
             dtype = dtype or getattr(Op, "dtype", None)
+            clinear = getattr(Op, "clinear", None) if clinear is None else clinear
+            explicit = getattr(Op, "explicit", None) if explicit is None else explicit
+            if explicit and hasattr(Op, "A"):
+                self.A = Op.A
+            forceflat = getattr(Op, "forceflat", None) if forceflat is None else forceflat
+            name = getattr(Op, "name", None) if name is None else name
+            native = getattr(Op, "_native", None)
+        self._given_dims, self._given_dimsd = dims, dimsd
         if shape is None:
             if dims is None or dimsd is None:
-                raise ValueError("LinearOperator: expected shape, or dims and dimsd, got neither; give one of them")
-            shape = (int(np.prod(dimsd)), int(np.prod(dims)))
-        self.dims = dims or (int(shape[1]),)
-        self.dimsd = dimsd or (int(shape[0]),)
-        if (int(np.prod(self.dimsd)), int(np.prod(self.dims))) != tuple(shape):
-            raise ShapeError(f"LinearOperator: expected dims {self.dims} and dimsd {self.dimsd} to fit the shape {tuple(shape)}")
-        self.forceflat = forceflat
+                raise _core.InvalidArgument(f"{type(self).__name__}: expected shape, or dims and dimsd, got neither; give one of them")
+            shape = (_size(dimsd), _size(dims))
+        super().__init__(np.dtype(dtype or np.float64), (int(shape[0]), int(shape[1])))
+        if native is not None and not self._overrides("_matvec", "_rmatvec", "_matmat", "_rmatmat"):
+            self._native = native
+            if native.complex and self.dtype.kind != "c":
+                self.dtype = np.result_type(self.dtype, np.complex64)
+        self.clinear = clinear is not False
+        self.explicit = bool(explicit)
         self.name = name
-        super().__init__(np.dtype(dtype or np.float64), shape)
+        self._forceflat = forceflat
+        self._check_dims()
+
+    def _overrides(self, *methods: str) -> bool:
+        return any(getattr(type(self), m) is not getattr(LinearOperator, m) for m in methods)
+
+    # -- shapes and labels -------------------------------------------------------------------------------------------
+    def _check_dims(self) -> None:
+        if (_size(self.dimsd), _size(self.dims)) != self.shape:
+            raise _core.ShapeError(f"{type(self).__name__}: expected dims {self.dims} and dimsd {self.dimsd} to fit the shape {self.shape}")
+        native = self._native
+        self._promotes = native is not None and self.dtype.kind == "c" and not native.complex
+        self._quick = native.apply if native is not None and not self._promotes and len(self.dims) == len(self.dimsd) == 1 else None
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Shape of the model."""
+        return self._given_dims or (self.shape[1],)
+
+    @dims.setter
+    def dims(self, dims: Any) -> None:
+        self._given_dims = _dims(dims)
+        self._check_dims()
+
+    @property
+    def dimsd(self) -> tuple[int, ...]:
+        """Shape of the data."""
+        return self._given_dimsd or (self.shape[0],)
+
+    @dimsd.setter
+    def dimsd(self, dimsd: Any) -> None:
+        self._given_dimsd = _dims(dimsd)
+        self._check_dims()
+
+    @property
+    def forceflat(self) -> bool | None:
+        """Whether results are flat even where the input has the shape `dims`."""
+        return self._forceflat
+
+    @forceflat.setter
+    def forceflat(self, forceflat: bool | None) -> None:
+        self._forceflat = forceflat
+
+    @property
+    def pixelwise(self) -> bool:
+        """Whether columns of a block are pixels, each mapped by the same sparse pattern."""
+        return self._node().pixelwise
+
+    @property
+    def pixels(self) -> int:
+        """The number of pixels for which the operator has fields, 0: any."""
+        return self._node().pixels
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """Name and unit of each column, empty where nobody said."""
+        return self._node().parameters
+
+    def pattern(self) -> Any:
+        """The matrix of every pixel, if a subclass has one: dense or SciPy sparse. It makes the operator pixelwise."""
+        raise NotImplementedError(f"{type(self).__name__} has no pattern")
+
+    def _node(self) -> Any:
+        """The operator as the core sees it."""
+        if self._native is None and self._overrides("pattern"):
+            from .pattern import native_pattern
+            self._native = native_pattern(self.pattern(), name=self.name or type(self).__name__)
+            if self._native.shape != self.shape:
+                raise _core.ShapeError(f"{type(self).__name__}: expected pattern() of shape {self.shape}, got {self._native.shape}")
+            self._check_dims()
+        if self._native is not None:
+            return self._native
+        # Made anew each time: kept on the operator, it would keep the operator alive for ever.
+        return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c" or not self.clinear, self.name or type(self).__name__)
 
     # -- the maths: subclasses replace these -------------------------------------------------------------------------
     def _matvec(self, x: np.ndarray) -> np.ndarray:
-        return self.Op.matvec(x)
+        return self._base(x, False)
 
-    def _rmatvec(self, y: np.ndarray) -> np.ndarray:
-        return self.Op.rmatvec(y)
+    def _rmatvec(self, x: np.ndarray) -> np.ndarray:
+        return self._base(x, True)
 
     def _matmat(self, X: np.ndarray) -> np.ndarray:
-        if self.Op is not None and hasattr(self.Op, "matmat"):
-            return self.Op.matmat(X)
-        return np.stack([self._matvec(column).ravel() for column in X.T], axis=1)
+        return self._base(X, False)
 
-    def _rmatmat(self, Y: np.ndarray) -> np.ndarray:
-        if self.Op is not None and hasattr(self.Op, "rmatmat"):
-            return self.Op.rmatmat(Y)
-        return np.stack([self._rmatvec(column).ravel() for column in Y.T], axis=1)
+    def _rmatmat(self, X: np.ndarray) -> np.ndarray:
+        return self._base(X, True)
+
+    def _base(self, x: np.ndarray, adjoint: bool) -> np.ndarray:
+        """What a method does that a subclass has not replaced: the core, the wrapped operator, or the method that was replaced."""
+        if self._native is None and self._overrides("pattern"):
+            self._node()
+        if self._native is not None:
+            return self._run(x, adjoint)
+        one, many = ("_rmatvec", "_rmatmat") if adjoint else ("_matvec", "_matmat")
+        if x.ndim == 2 and self._overrides(one):
+            function = getattr(self, one)
+            columns = [np.asarray(function(np.ascontiguousarray(column))).ravel() for column in x.T]
+            return np.stack(columns, axis=1) if columns else np.zeros((self.shape[1 if adjoint else 0], 0), x.dtype)
+        if x.ndim == 1 and self._overrides(many):
+            return getattr(self, many)(x[:, None])
+        if self._overrides(one, many) or getattr(self, "Op", None) is None:
+            raise NotImplementedError(f"{type(self).__name__}: expected a method {one}, got none; write it")
+        if x.ndim == 1:
+            return self.Op.rmatvec(x) if adjoint else self.Op.matvec(x)
+        public = "rmatmat" if adjoint else "matmat"
+        if hasattr(self.Op, public):
+            return getattr(self.Op, public)(x)
+        function = self.Op.rmatvec if adjoint else self.Op.matvec
+        return np.stack([np.asarray(function(np.ascontiguousarray(column))).ravel() for column in x.T], axis=1)
+
+    def _run(self, x: np.ndarray, adjoint: bool) -> np.ndarray:
+        y = None if self._promotes else self._native.apply(x, adjoint)
+        if y is None:
+            y = self._native.apply(self._prepared(x), adjoint)
+        return y
+
+    def _prepared(self, x: np.ndarray) -> np.ndarray:
+        """`x` in a precision and layout that the core takes."""
+        dtype = _floating(x, self).dtype
+        if self.dtype.kind == "c":
+            dtype = np.result_type(dtype, np.complex64)
+        if dtype not in _FLOATS:
+            raise _core.InvalidArgument(f"{type(self).__name__}: expected float32, float64 or their complex numbers, got {dtype}; convert it")
+        return np.ascontiguousarray(x, dtype)
+
+    def _core_apply(self, X: np.ndarray, adjoint: bool) -> np.ndarray:
+        """What the core calls where this operator is written in Python."""
+        if X.ndim == 1:
+            return self.rmatvec(X) if adjoint else self.matvec(X)
+        return self.rmatmat(X) if adjoint else self.matmat(X)
 
     def _adjoint(self) -> LinearOperator:
-        return _Adjoint(self)
+        return self._turned("adjoint", self.dimsd, self.dims)
 
     def _transpose(self) -> LinearOperator:
-        return _Functions(self.shape[::-1], lambda y: np.conj(self.rmatmat(np.conj(y))), lambda x: np.conj(self.matmat(np.conj(x))),
-                          dtype=self.dtype, dims=self.dimsd, dimsd=self.dims, forceflat=self.forceflat)
+        if self.dtype.kind != "c" and self.clinear:
+            return self._adjoint()
+        return self._turned("transpose", self.dimsd, self.dims)
 
-    # -- algebra -----------------------------------------------------------------------------------------------------
+    def conj(self) -> LinearOperator:
+        """The complex conjugate, ``conj(A) x = conj(A conj(x))``; a real operator itself."""
+        if self.dtype.kind != "c" and self.clinear:
+            return self
+        return self._turned("conjugate", self.dims, self.dimsd)
+
+    def _turned(self, how: str, dims: tuple[int, ...], dimsd: tuple[int, ...]) -> LinearOperator:
+        done, of = self._undo
+        if done == how:
+            return of
+        op = self._turns[how]() if how in self._turns else None
+        if op is None or (op.dims, op.dimsd, op.dtype, op.forceflat) != (dims, dimsd, self.dtype, self.forceflat):
+            op = _composed(getattr(self._node(), how)(), (self,), self.dtype, dims, dimsd, self.forceflat)
+            op._undo = (how, self)
+            self._turns = {**self._turns, how: weakref.ref(op)}
+        return op
+
+    # -- products with arrays ----------------------------------------------------------------------------------------
+    def matvec(self, x: Any) -> np.ndarray:
+        """``A x`` for x of shape (n,) or (n, 1)."""
+        y = self._vector(x, self.shape[1], self._matvec, self.shape[0])
+        self.matvec_count += 1
+        return y
+
+    def rmatvec(self, x: Any) -> np.ndarray:
+        """``A^H x`` for x of shape (m,) or (m, 1)."""
+        y = self._vector(x, self.shape[0], self._rmatvec, self.shape[1])
+        self.rmatvec_count += 1
+        return y
+
+    def matmat(self, X: Any) -> np.ndarray:
+        """``A X`` for X of shape (n, k): all columns at once."""
+        Y = self._block(X, self.shape[1], self._matmat, self.shape[0])
+        self.matmat_count += 1
+        return Y
+
+    def rmatmat(self, X: Any) -> np.ndarray:
+        """``A^H X`` for X of shape (m, k): all columns at once."""
+        Y = self._block(X, self.shape[0], self._rmatmat, self.shape[1])
+        self.rmatmat_count += 1
+        return Y
+
+    def _vector(self, x: Any, n: int, function: Callable[[np.ndarray], Any], m: int) -> np.ndarray:
+        x = np.asarray(x)
+        if x.shape == (n,):
+            y = np.asarray(function(_floating(x, self)))
+            return y if y.shape == (m,) else _reshaped(y, (m,), self)
+        if x.shape == (n, 1):
+            return _reshaped(np.asarray(function(_floating(x, self).reshape(-1))), (m, 1), self)
+        raise _core.ShapeError(f"{type(self).__name__} of shape {self.shape}: expected ({n},) or ({n}, 1), got {x.shape}; "
+                               "reshape it or check whether you meant the adjoint")
+
+    def _block(self, X: Any, n: int, function: Callable[[np.ndarray], Any], m: int) -> np.ndarray:
+        X = X.toarray() if scipy.sparse.issparse(X) else np.asarray(X)
+        if X.ndim != 2 or X.shape[0] != n:
+            raise _core.ShapeError(f"{type(self).__name__} of shape {self.shape}: expected ({n}, k), got {X.shape}; "
+                                   "reshape it or check whether you meant the adjoint")
+        return _reshaped(np.asarray(function(_floating(X, self))), (m, X.shape[1]), self)
+
+    def reset_count(self) -> None:
+        """Set the four counters to zero."""
+        self.matvec_count = self.rmatvec_count = self.matmat_count = self.rmatmat_count = 0
+
     def dot(self, x: Any) -> Any:
         """``A @ x``: apply to an array, compose with an operator, scale by a number."""
-        if np.isscalar(x):
-            return _scaled(self, x)
-        if isinstance(x, ScipyLinearOperator) or (hasattr(x, "matvec") and not isinstance(x, np.ndarray)):
-            return _product(self, aslinearoperator(x))
-        x = np.asarray(x)
-        n = self.shape[1]
-        if x.ndim == 1 and len(x) == n:
-            return self.matvec(x) if self.forceflat is not False or self.dims != (n,) else self.matvec(x).reshape(self.dimsd)
-        if x.shape == self.dims and x.ndim > 1:
-            y = self.matvec(x.ravel())
-            return y if self.forceflat else y.reshape(self.dimsd)
-        if x.ndim == 2 and x.shape[0] == n:
+        if isinstance(x, np.ndarray) and x.ndim > 0:
+            return self._array(x)
+        if np.ndim(x) == 0 and _is_number(x):
+            return self._scaled(x)
+        if hasattr(x, "matvec"):
+            other = aslinearoperator(x)
+            return _composed(_core.product(self._node(), other._node()), (self, other), np.result_type(self.dtype, other.dtype),
+                             other.dims, self.dimsd, _flat(self, other))
+        if scipy.sparse.issparse(x):
+            return self._array(x.toarray())
+        if hasattr(x, "__dlpack__") or hasattr(x, "__array__"):
+            from .array_like import applied
+            return applied(self, x)
+        return self._array(np.asarray(x))
+
+    def _array(self, x: np.ndarray) -> np.ndarray:
+        n, dims, shape = self.shape[1], self.dims, x.shape
+        nd = get_ndarray_multiplication()
+        flat = self._forceflat or not nd
+        if not nd and (x.ndim > 2 or (x.ndim == 2 and shape[0] != n)):
+            raise _core.ShapeError(f"{type(self).__name__}: expected a vector or columns, got {shape}; set_ndarray_multiplication(True) allows more")
+        if shape == dims:
+            y = self.matvec(x.reshape(-1))
+            return y if flat or len(self.dimsd) == 1 else y.reshape(self.dimsd)
+        if x.ndim > 1 and shape[:-1] == dims:
+            y = self.matmat(x.reshape(n, shape[-1]))
+            return y if flat else y.reshape(*self.dimsd, shape[-1])
+        if x.ndim == 1 and shape[0] == n:
+            return self.matvec(x)
+        if x.ndim == 2 and shape[0] == n:
             return self.matmat(x)
-        if x.ndim > 1 and x.shape[:-1] == self.dims:
-            y = self.matmat(x.reshape(n, x.shape[-1]))
-            return y if self.forceflat else y.reshape(*self.dimsd, x.shape[-1])
-        cube = "" if len(self.dims) == 1 else f", {self.dims} or ({', '.join(map(str, self.dims))}, k)"
-        raise ShapeError(f"operator of shape {self.shape}: expected an array of shape ({n},) or ({n}, k){cube}, got {x.shape}; "
-                         "reshape it or check the order of the factors")
+        if x.ndim > 2 and shape[0] == n and self.pixelwise:
+            return self.matmat(x.reshape(n, _size(shape[1:]))).reshape(self.shape[0], *shape[1:])
+        cube = "" if len(dims) == 1 else f", {dims} or ({', '.join(map(str, dims))}, k)"
+        raise _core.ShapeError(f"{type(self).__name__} of shape {self.shape}: expected an array of shape ({n},) or ({n}, k){cube}, got {shape}; "
+                               "reshape it or check the order of the factors")
 
     def __matmul__(self, x: Any) -> Any:
-        if np.isscalar(x):
+        quick = self._quick
+        if quick is not None and type(x) is np.ndarray and x.ndim < 3:
+            y = quick(x)
+            if y is not None:
+                if x.ndim == 1:
+                    self.matvec_count += 1
+                else:
+                    self.matmat_count += 1
+                return y
+        elif _is_number(x):
             raise ValueError("A @ x: expected an array or an operator, got a number; use * for scaling")
         return self.dot(x)
-
-    def __rmatmul__(self, x: Any) -> Any:
-        if np.isscalar(x):
-            raise ValueError("x @ A: expected an array or an operator, got a number; use * for scaling")
-        return aslinearoperator(x).dot(self) if hasattr(x, "matvec") else np.conj(self.H.dot(np.conj(np.asarray(x)).T)).T
 
     def __mul__(self, x: Any) -> Any:
         return self.dot(x)
 
+    def __rmatmul__(self, x: Any) -> Any:
+        if _is_number(x):
+            raise ValueError("x @ A: expected an array or an operator, got a number; use * for scaling")
+        if hasattr(x, "matvec"):
+            return aslinearoperator(x).dot(self)
+        x = np.asarray(x)
+        return self.T.dot(x.T).T
+
     def __rmul__(self, x: Any) -> Any:
-        return _scaled(self, x) if np.isscalar(x) else NotImplemented
+        return self._scaled(x) if _is_number(x) else NotImplemented
+
+    # -- algebra -----------------------------------------------------------------------------------------------------
+    def _scaled(self, factor: Any) -> LinearOperator:
+        dtype = self.dtype if np.isrealobj(factor) else np.result_type(self.dtype, np.complex64)
+        return _composed(self._node().scaled(complex(factor)), (self,), dtype, self.dims, self.dimsd, self.forceflat)
+
+    def _added(self, other: Any, function: Callable[[Any, Any], Any]) -> Any:
+        if np.ndim(other) == 0 and not hasattr(other, "matvec") and not scipy.sparse.issparse(other):
+            return NotImplemented
+        other = aslinearoperator(other)
+        dims = other.dims if len(self.dims) == 1 else self.dims
+        dimsd = other.dimsd if len(self.dimsd) == 1 else self.dimsd
+        return _composed(function(self._node(), other._node()), (self, other), np.result_type(self.dtype, other.dtype), dims, dimsd, _flat(self, other))
+
+    def __add__(self, other: Any) -> Any:
+        return self._added(other, _core.sum)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._added(other, lambda a, b: _core.sum(b, a))
+
+    def __sub__(self, other: Any) -> Any:
+        return self._added(other, _core.difference)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._added(other, lambda a, b: _core.difference(b, a))
 
     def __neg__(self) -> LinearOperator:
-        return _scaled(self, -1)
+        return self._scaled(-1)
 
-    def __add__(self, other: Any) -> LinearOperator:
-        return _sum(self, aslinearoperator(other), 1)
+    def __pow__(self, p: int) -> Any:
+        if not isinstance(p, (int, np.integer)):
+            return NotImplemented
+        if p == 0 and self.shape[0] == self.shape[1]:
+            identity = scipy.sparse.identity(self.shape[0], format="csr")
+            if self.pixelwise:
+                from .pattern import Pattern
+                return Pattern(identity, dtype=self.dtype)
+            return LinearOperator(aslinearoperator(identity), dtype=self.dtype, dims=self.dims, dimsd=self.dimsd, forceflat=self.forceflat)
+        return _composed(self._node().power(int(p)), (self,), self.dtype, self.dims, self.dimsd, self.forceflat)
 
-    def __sub__(self, other: Any) -> LinearOperator:
-        return _sum(self, aslinearoperator(other), -1)
+    def over(self, grid: int | Sequence[int]) -> LinearOperator:
+        """A pixelwise operator (m, n) as a scene operator from fields (n, *grid) to fields (m, *grid)."""
+        return _composed(self._node().over(_dims(grid)), (self,), self.dtype, None, None, self.forceflat)
 
-    def todense(self) -> np.ndarray:
-        """The matrix, as an array of shape `shape`."""
+    def apply_columns(self, cols: Sequence[int]) -> LinearOperator:
+        """The operator of some columns."""
+        chosen = np.asarray(cols)
+        if self.explicit and hasattr(self, "A"):
+            return aslinearoperator((self.A.tocsc() if scipy.sparse.issparse(self.A) else self.A)[:, chosen])
+        if self.pixelwise:
+            from .pattern import Pattern
+            return self @ Pattern(scipy.sparse.identity(self.shape[1], format="csc")[:, chosen])
+        return self @ aslinearoperator(scipy.sparse.identity(self.shape[1], format="csc")[:, chosen])
+
+    def toreal(self, forw: bool = True, adj: bool = True) -> LinearOperator:
+        """The real part of what the operator (`forw`) and its adjoint (`adj`) give."""
+        return _Part(self, np.real if forw else None, np.real if adj else None)
+
+    def toimag(self, forw: bool = True, adj: bool = True) -> LinearOperator:
+        """The imaginary part of what the operator gives (`forw`), and its negative for the adjoint (`adj`)."""
+        return _Part(self, np.imag if forw else None, (lambda x: -np.imag(x)) if adj else None)
+
+    # -- the matrix and its numbers ----------------------------------------------------------------------------------
+    def describe(self, latex: bool = False) -> str:
+        """The formula with shapes, units and names of parameters, as text or as LaTeX."""
+        return self._node().describe(latex)
+
+    def _one_matrix(self) -> None:
+        if self.pixels > 1:
+            raise _core.InvalidArgument(f"expected an operator without fields, got one with fields of {self.pixels} pixels, each of which has a "
+                                        "matrix of its own; use over(grid) for all of them")
+
+    def todense(self, backend: str = "numpy") -> np.ndarray:
+        """The matrix, as an array of shape `shape` and type `dtype`."""
+        if backend != "numpy":
+            raise _core.InvalidArgument(f"todense: expected backend 'numpy', got {backend!r}")
+        if self.explicit and isinstance(getattr(self, "A", None), np.ndarray):
+            return self.A
+        self._one_matrix()
+        if self.shape[0] < self.shape[1] and self.clinear:
+            return self.rmatmat(np.eye(self.shape[0], dtype=self.dtype)).conj().T
         return self.matmat(np.eye(self.shape[1], dtype=self.dtype))
 
+    def tosparse(self) -> scipy.sparse.csr_matrix:
+        """The matrix, sparse (CSR), of type `dtype`."""
+        self._one_matrix()
+        if self.pixelwise and self.pixels == 0:
+            entries = self._node().lower()
+            return scipy.sparse.csr_matrix((entries["coefficient"].astype(self.dtype), (entries["row"], entries["column"])), shape=self.shape)
+        n, parts = self.shape[1], []
+        for first in range(0, n, 256):   # not the whole dense matrix at once
+            parts.append(scipy.sparse.csr_matrix(self.matmat(np.eye(n, min(256, n - first), -first, dtype=self.dtype))))
+        return scipy.sparse.hstack(parts, format="csr", dtype=self.dtype) if parts else scipy.sparse.csr_matrix(self.shape, dtype=self.dtype)
+
+    def eigs(self, neigs: int | None = None, symmetric: bool = False, niter: int | None = None, uselobpcg: bool = False,
+             **kwargs_eig: Any) -> np.ndarray:
+        """Eigenvalues, descending; of a rectangular operator the square roots of those of ``A^H A``.
+
+        Parameters
+        ----------
+        neigs : int, optional
+            How many, largest magnitude first. Default: all, from the dense matrix.
+        symmetric : bool
+            The operator is its own adjoint.
+        niter : int, optional
+            Iterations.
+        uselobpcg : bool
+            `scipy.sparse.linalg.lobpcg` instead of ARPACK, for symmetric or rectangular operators.
+        **kwargs_eig
+            For `scipy.sparse.linalg.eigs`, ``eigsh`` or ``lobpcg``.
+        """
+        m, n = self.shape
+        square = m == n
+        if uselobpcg and square and not symmetric and self.dtype.kind == "c":
+            raise ValueError("eigs: expected uselobpcg only for symmetric or rectangular complex operators; leave it out")
+        if neigs is None or neigs >= n - 1:
+            matrix = self.todense()
+            if square:
+                values = np.linalg.eigvalsh(matrix) if symmetric else np.linalg.eigvals(matrix)
+            else:
+                values = np.zeros(n)
+                values[:min(m, n)] = scipy.linalg.svdvals(matrix)
+            return -np.sort(-values)[:neigs]
+        operator = self if square else self.H @ self
+        if uselobpcg:
+            start = np.random.default_rng(0).standard_normal((n, neigs)).astype(self.dtype)
+            values = sparse_linalg.lobpcg(operator, X=start, maxiter=niter, **kwargs_eig)[0]
+        elif symmetric or not square:
+            values = sparse_linalg.eigsh(operator, k=neigs, maxiter=niter, return_eigenvectors=False, **kwargs_eig)
+        else:
+            values = sparse_linalg.eigs(operator, k=neigs, maxiter=niter, return_eigenvectors=False, **kwargs_eig)
+        return -np.sort(-(values if square else np.sqrt(np.maximum(values, 0))))
+
+    def cond(self, uselobpcg: bool = False, **kwargs_eig: Any) -> float:
+        """The condition number: the ratio of the largest and the smallest singular value, inf where the operator is singular.
+
+        From the dense matrix up to 2048 rows or columns. Above, from the extreme eigenvalues of the smaller of ``A^H A`` and ``A A^H``: then inf
+        from about 1e7 (float64) on, which that product cannot tell from singular.
+        """
+        small = min(self.shape)
+        if small <= DENSE:
+            values = scipy.linalg.svdvals(self.todense())
+            floor = max(self.shape) * np.finfo(values.dtype).eps * values[0]
+            return float(values[0] / values[-1]) if values[-1] > floor else np.inf
+        gram = self.H @ self if self.shape[1] == small else self @ self.H
+        options = {"uselobpcg": uselobpcg, **({"largest": True} if uselobpcg else {"which": "LA"}), **kwargs_eig}
+        largest = gram.eigs(1, symmetric=True, **options).item()
+        # The smallest is the largest of what is missing to a multiple of the identity: ARPACK may pass over a zero, but not over that.
+        smallest = largest - (largest * gram**0 - gram).eigs(1, symmetric=True, **options).item()
+        return float(np.sqrt(largest / smallest)) if smallest > small * np.finfo(self.dtype).eps * largest else np.inf
+
+    def trace(self, neval: int | None = None, method: str | None = None, backend: str = "numpy", **kwargs_trace: Any) -> float:
+        """The trace, or an estimate of it.
+
+        Parameters
+        ----------
+        neval : int, optional
+            Products with the operator that an estimate may cost.
+        method : {"explicit", "hutchinson", "hutch++", "na-hutch++"}, optional
+            Default: "explicit" (exact) where the matrix is held or the operator is pixelwise, else "hutch++".
+        backend : {"numpy"}
+        **kwargs_trace
+            For the functions of `lopsar.utils.estimators`.
+        """
+        if self.shape[0] != self.shape[1]:
+            raise _core.ShapeError(f"trace: expected a square operator, got {self.shape}")
+        method = (method or ("explicit" if self.explicit or self.pixelwise else "hutch++")).lower()
+        if method == "explicit":
+            return (self.A if self.explicit and hasattr(self, "A") else self.tosparse()).trace()
+        from .utils import estimators
+        functions = {"hutchinson": estimators.trace_hutchinson, "hutch++": estimators.trace_hutchpp, "na-hutch++": estimators.trace_nahutchpp}
+        if method not in functions:
+            raise NotImplementedError(f"trace: expected method 'explicit', 'hutchinson', 'hutch++' or 'na-hutch++', got {method!r}")
+        return functions[method](self, neval=neval, backend=backend, **kwargs_trace)
+
+    def div(self, y: Any, niter: int = 100, densesolver: str = "scipy") -> np.ndarray:
+        """The least-squares solution x of ``A x = y``, also written ``A / y``.
+
+        Parameters
+        ----------
+        y : (m,) or dimsd
+        niter : int
+            Iterations of `scipy.sparse.linalg.lsqr`, where the matrix is not held.
+        densesolver : {"scipy", "numpy"}
+            Whose dense solver, where the matrix is held.
+        """
+        y = np.asarray(y)
+        data = y.reshape(-1)
+        matrix = getattr(self, "A", None) if self.explicit else None
+        if matrix is None:
+            x = sparse_linalg.lsqr(self, data, iter_lim=niter, atol=1e-8, btol=1e-8)[0]
+        elif scipy.sparse.issparse(matrix):
+            square = matrix.shape[0] == matrix.shape[1]
+            x = sparse_linalg.spsolve(matrix.tocsc(), data) if square else sparse_linalg.lsqr(matrix, data, iter_lim=niter)[0]
+        elif matrix.shape[0] == matrix.shape[1]:
+            x = (np.linalg.solve if densesolver == "numpy" else scipy.linalg.solve)(matrix, data)
+        else:
+            x = scipy.linalg.lstsq(matrix, data)[0] if densesolver == "scipy" else np.linalg.lstsq(matrix, data, rcond=None)[0]
+        return x.reshape(self.dims) if y.ndim > 1 and not self.forceflat else x
+
+    def __truediv__(self, y: Any) -> Any:
+        return self._scaled(1 / y) if _is_number(y) else self.div(y)
+
     def __repr__(self) -> str:
-        name = type(self).__name__
-        return f"<{self.shape[0]}x{self.shape[1]} {'LinearOperator' if name.startswith('_') else name} with dtype={self.dtype}>"
+        return f"<{self.shape[0]}x{self.shape[1]} {type(self).__name__} with dtype={self.dtype}>"
 
 
-class _Adjoint(LinearOperator):
-    def __init__(self, of: LinearOperator) -> None:
-        super().__init__(dtype=of.dtype, shape=of.shape[::-1], dims=of.dimsd, dimsd=of.dims, forceflat=of.forceflat)
-        self._of = of
+class _Part(LinearOperator):
+    """A part of what an operator and its adjoint give."""
 
-    def _matvec(self, x: np.ndarray) -> np.ndarray:
-        return self._of._rmatvec(x)
-
-    def _rmatvec(self, y: np.ndarray) -> np.ndarray:
-        return self._of._matvec(y)
-
-    def _matmat(self, X: np.ndarray) -> np.ndarray:
-        return self._of._rmatmat(X)
-
-    def _rmatmat(self, Y: np.ndarray) -> np.ndarray:
-        return self._of._matmat(Y)
-
-    def _adjoint(self) -> LinearOperator:
-        return self._of
-
-
-class _Functions(LinearOperator):
-    """What algebra makes: two functions on columns."""
-
-    def __init__(self, shape: tuple[int, int], forward: Callable[[np.ndarray], np.ndarray],
-                 adjoint: Callable[[np.ndarray], np.ndarray], **kwargs: Any) -> None:
-        self._forward, self._backward = forward, adjoint
-        super().__init__(shape=shape, **kwargs)
+    def __init__(self, Op: LinearOperator, forward: Callable[[Any], Any] | None, backward: Callable[[Any], Any] | None) -> None:
+        super().__init__(Op, dtype=np.zeros(0, Op.dtype).real.dtype, clinear=False, explicit=False)
+        self._forward, self._backward = forward, backward
 
     def _matvec(self, x: np.ndarray) -> np.ndarray:
-        return self._forward(x.reshape(-1, 1)).ravel()
+        y = self.Op.matvec(x)
+        return self._forward(y) if self._forward else y
 
-    def _rmatvec(self, y: np.ndarray) -> np.ndarray:
-        return self._backward(y.reshape(-1, 1)).ravel()
-
-    def _matmat(self, X: np.ndarray) -> np.ndarray:
-        return self._forward(X)
-
-    def _rmatmat(self, Y: np.ndarray) -> np.ndarray:
-        return self._backward(Y)
+    def _rmatvec(self, x: np.ndarray) -> np.ndarray:
+        y = self.Op.rmatvec(x)
+        return self._backward(y) if self._backward else y
 
 
-def _scaled(op: LinearOperator, factor: Any) -> LinearOperator:
-    factor = factor.item() if isinstance(factor, np.generic) else factor   # a Python number leaves the precision of the array alone
-    return _Functions(op.shape, lambda x: factor * op.matmat(x), lambda y: np.conj(factor) * op.rmatmat(y),
-                      dtype=np.result_type(op.dtype, type(factor)), dims=op.dims, dimsd=op.dimsd, forceflat=op.forceflat)
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float, complex, np.number)) or (isinstance(x, np.ndarray) and x.ndim == 0)
 
 
-def _flat(a: LinearOperator, b: LinearOperator) -> bool | None:
-    if a.forceflat is not None and b.forceflat is not None and a.forceflat != b.forceflat:
-        raise ValueError(f"expected operators with the same forceflat, got {a.forceflat} and {b.forceflat}")
-    return a.forceflat if a.forceflat is not None else b.forceflat
+def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:
+    """Integers become float64, foreign bytes native ones; float16, which has too few digits for anything here, is refused."""
+    if x.dtype.kind in "iub":
+        return x.astype(np.float64)
+    if x.dtype == np.float16:
+        raise _core.InvalidArgument(f"{type(op).__name__}: expected float32, float64 or their complex numbers, got float16; convert it")
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
-def _product(a: LinearOperator, b: LinearOperator) -> LinearOperator:
-    if a.shape[1] != b.shape[0]:
-        raise ShapeError(f"A @ B: expected B with {a.shape[1]} rows, got shapes {a.shape} and {b.shape}; check the order of the factors")
-    return _Functions((a.shape[0], b.shape[1]), lambda x: a.matmat(b.matmat(x)), lambda y: b.rmatmat(a.rmatmat(y)),
-                      dtype=np.result_type(a.dtype, b.dtype), dims=b.dims, dimsd=a.dimsd, forceflat=_flat(a, b))
+def _reshaped(y: np.ndarray, shape: tuple[int, ...], op: LinearOperator) -> np.ndarray:
+    if y.size != _size(shape):
+        raise _core.ShapeError(f"{type(op).__name__}: expected its methods to return {shape}, got {y.shape}")
+    return y.reshape(shape)
 
 
-def _sum(a: LinearOperator, b: LinearOperator, sign: int) -> LinearOperator:
-    if a.shape != b.shape:
-        raise ShapeError(f"A + B: expected equal shapes, got {a.shape} and {b.shape}")
-    return _Functions(a.shape, lambda x: a.matmat(x) + sign * b.matmat(x), lambda y: a.rmatmat(y) + sign * b.rmatmat(y),
-                      dtype=np.result_type(a.dtype, b.dtype), dims=a.dims, dimsd=a.dimsd, forceflat=_flat(a, b))
+def _flat(*operands: LinearOperator) -> bool | None:
+    given = {op.forceflat for op in operands} - {None}
+    if len(given) > 1:
+        raise _core.InvalidArgument("expected operators with the same forceflat, got True and False")
+    return given.pop() if given else None
+
+
+def _composed(native: Any, operands: tuple[LinearOperator, ...], dtype: Any, dims: tuple[int, ...] | None, dimsd: tuple[int, ...] | None,
+              forceflat: bool | None) -> LinearOperator:
+    """What the core made of the operands. The dims are those of the operands unless the core lifted one of them to a grid."""
+    rows, columns = native.shape
+    fit = dims is not None and dimsd is not None and _size(dims) == columns and _size(dimsd) == rows
+    op = LinearOperator(native, dtype=dtype, dims=dims if fit else None, dimsd=dimsd if fit else None, forceflat=forceflat,
+                        clinear=all(o.clinear for o in operands))
+    op._operands = operands
+    return op
 
 
 def aslinearoperator(Op: Any) -> LinearOperator:
@@ -222,17 +672,18 @@ def aslinearoperator(Op: Any) -> LinearOperator:
         return Op
     if hasattr(Op, "matvec"):
         return LinearOperator(Op)
-    matrix = Op if hasattr(Op, "toarray") else np.atleast_2d(np.asarray(Op))
-    return _Functions(matrix.shape, lambda x: matrix @ x, lambda y: matrix.conj().T @ y, dtype=matrix.dtype)
+    from .matrix import MatrixMult
+    matrix = Op if scipy.sparse.issparse(Op) else np.atleast_2d(np.asarray(Op))
+    return MatrixMult(matrix, dtype=matrix.dtype)
 
 
 def dottest(Op: Any, nr: int | None = None, nc: int | None = None, rtol: float = 1e-6, atol: float = 1e-21, complexflag: int = 0,
-            raiseerror: bool = True, verb: bool = False, dtype: Any = np.float64, seed: int | None = None) -> bool:
+            raiseerror: bool = True, verb: bool = False, backend: str = "numpy", *, seed: int | None = None) -> bool:
     r"""Whether forward and adjoint belong together.
 
     Passes if :math:`|\langle A u, v\rangle - \langle u, A^H v\rangle| \le` `rtol` :math:`(\|A u\| \|v\| + \|u\| \|A^H v\|)` `+ atol`
-    for random u and v. Unlike a bound relative to the inner product itself, this one cannot fail because the product happens
-    to be small.
+    for random u and v in the precision of `Op`'s dtype. Unlike a bound relative to the inner product itself, this one cannot fail because
+    the product happens to be small.
 
     Parameters
     ----------
@@ -243,18 +694,25 @@ def dottest(Op: Any, nr: int | None = None, nc: int | None = None, rtol: float =
         0 real, 1 complex model, 2 complex data, 3 both.
     raiseerror : bool
         Raise AssertionError instead of returning False.
+    verb : bool
+        Print both inner products.
+    backend : {"numpy"}
+    seed : int, optional
     """
     rows, columns = Op.shape
     if (nr, nc) != (None, None) and (nr or rows, nc or columns) != (rows, columns):
         raise AssertionError(f"dottest: expected an operator of shape {(nr, nc)}, got {(rows, columns)}")
     rng = np.random.default_rng(seed)
-    u, v = rng.standard_normal(columns).astype(dtype), rng.standard_normal(rows).astype(dtype)
+    precision = np.zeros(0, getattr(Op, "dtype", None) or np.float64).real.dtype
+    u, v = rng.standard_normal(columns).astype(precision), rng.standard_normal(rows).astype(precision)
     if complexflag in (1, 3):
-        u = u + 1j * rng.standard_normal(columns)
+        u = u + np.array(1j, np.result_type(precision, np.complex64)) * rng.standard_normal(columns).astype(precision)
     if complexflag in (2, 3):
-        v = v + 1j * rng.standard_normal(rows)
+        v = v + np.array(1j, np.result_type(precision, np.complex64)) * rng.standard_normal(rows).astype(precision)
     forward, adjoint = Op.matvec(u), Op.rmatvec(v)
     left, right = np.vdot(forward, v), np.vdot(u, adjoint)
+    if not getattr(Op, "clinear", True):   # only the real scalar product belongs to a map that is linear for real factors
+        left, right = left.real, right.real
     scale = np.linalg.norm(forward) * np.linalg.norm(v) + np.linalg.norm(u) * np.linalg.norm(adjoint)
     passed = bool(abs(left - right) <= rtol * scale + atol)
     if verb:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .arrays import columns, floating
 from .linear_operator import LinearOperator
 
 __all__ = ["Network"]
@@ -65,40 +64,40 @@ class Network(LinearOperator):
                 native = _core.Network(text, native.dates[reference])
         else:
             native = _core.Network(text, _date(reference))
-        self._native = native
-        super().__init__(dtype=dtype, shape=native.shape)
+        self._network = native
+        super().__init__(native.operator, dtype=dtype, name="Network")
 
     @property
     def dates(self) -> list[str]:
         """Sorted dates, YYYYMMDD or YYYYMMDDTHHMM."""
-        return self._native.dates
+        return self._network.dates
 
     @property
     def days(self) -> np.ndarray:
         """Days since the first date, (D,) float64."""
-        days = np.asarray(self._native.days)
+        days = np.asarray(self._network.days)
         return days - days[0]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """First and second date of each interferogram."""
         dates = self.dates
-        return [(dates[i], dates[j]) for i, j in self._native.pairs]
+        return [(dates[i], dates[j]) for i, j in self._network.pairs]
 
     @property
     def reference(self) -> str:
         """The date whose phase is zero."""
-        return self.dates[self._native.reference]
+        return self.dates[self._network.reference]
 
     @property
     def redundancy(self) -> np.ndarray:
         """Interferograms per date, (D,)."""
-        return np.asarray(self._native.redundancy)
+        return np.asarray(self._network.redundancy)
 
     @property
     def components(self) -> np.ndarray:
         """Connected component of each date, (D,), 0 for that of the first."""
-        return np.asarray(self._native.components)
+        return np.asarray(self._network.components)
 
     @property
     def connected(self) -> bool:
@@ -108,33 +107,4 @@ class Network(LinearOperator):
     @property
     def rank(self) -> int:
         """Rank of the matrix: D minus the number of components."""
-        return self._native.rank
-
-    def _apply(self, x: np.ndarray, adjoint: bool) -> np.ndarray:
-        x = np.asarray(x)
-        if np.iscomplexobj(x):
-            return self._apply(x.real, adjoint) + 1j * self._apply(x.imag, adjoint)
-        x = floating(x, "Network")
-        rows = columns(x)
-        out = np.empty((self.shape[1 if adjoint else 0], rows.shape[1]), x.dtype)
-        (self._native.apply_adjoint if adjoint else self._native.apply)(rows, out)
-        return out.reshape(out.shape[0], *x.shape[1:])
-
-    def _matvec(self, x: np.ndarray) -> np.ndarray:
-        return self._apply(x, False)
-
-    def _rmatvec(self, y: np.ndarray) -> np.ndarray:
-        return self._apply(y, True)
-
-    def _matmat(self, X: np.ndarray) -> np.ndarray:
-        return self._apply(X, False)
-
-    def _rmatmat(self, Y: np.ndarray) -> np.ndarray:
-        return self._apply(Y, True)
-
-    def todense(self) -> np.ndarray:
-        """The matrix, (K, D-1) float64, entries -1, 0, 1."""
-        matrix = np.zeros(self.shape)
-        for row, column, coefficient in self._native.lower():
-            matrix[row, column] += coefficient
-        return matrix
+        return self._network.rank

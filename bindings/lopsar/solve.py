@@ -91,7 +91,7 @@ def solve(A: Network, y: Any, weights: Any = None, method: str = "auto", *, null
     x = np.empty((A.shape[1], pixels), y.dtype)
     status, rank, valid = np.empty(pixels, np.uint8), np.empty(pixels, np.int32), np.empty(pixels, np.int32)
     norm = np.empty(pixels, y.dtype)
-    _core.solve(A._native, data, w, x, status, rank, valid, norm, _NULL_SPACE[null_space], at_least_one(threads, "threads"),
+    _core.solve(A._network, data, w, x, status, rank, valid, norm, _NULL_SPACE[null_space], at_least_one(threads, "threads"),
                 at_least_one(chunk_size, "chunk_size"))
     tail = y.shape[1:]
     return Solution(x.reshape(A.shape[1], *tail), status.reshape(tail), rank.reshape(tail), valid.reshape(tail),

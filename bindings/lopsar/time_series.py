@@ -115,6 +115,6 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         g = columns(g)
     keep = None if mask is None else np.ascontiguousarray(np.broadcast_to(np.asarray(mask) != 0, tail)).ravel().view(np.uint8)
     status = np.empty(tail, np.uint8)
-    _core.invert_time_series(network._native, columns(y), g, keep, columns(series), quality.reshape(-1), number.reshape(-1),
+    _core.invert_time_series(network._network, columns(y), g, keep, columns(series), quality.reshape(-1), number.reshape(-1),
                              status.reshape(-1), None, options)
     return TimeSeries(series, quality, number, status)

@@ -1,0 +1,5 @@
+"""``pylops.utils.dottest``."""
+
+from ..linear_operator import dottest
+
+__all__ = ["dottest"]
