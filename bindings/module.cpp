@@ -9,6 +9,7 @@ void register_lanes(py::module_&);
 void register_operators(py::module_&);
 void register_network(py::module_&);
 void register_pixelwise(py::module_&);
+void register_scene(py::module_&);
 void register_solve(py::module_&);
 void register_time_series(py::module_&);
 void register_files(py::module_&);
@@ -26,6 +27,7 @@ PYBIND11_MODULE(_core, m) {
   register_operators(m);
   register_network(m);
   register_pixelwise(m);
+  register_scene(m);
   register_solve(m);
   register_time_series(m);
   register_files(m);
