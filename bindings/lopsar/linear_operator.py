@@ -256,7 +256,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def _prepared(self, x: np.ndarray) -> np.ndarray:
         """`x` in a precision and layout that the core takes."""
-        dtype = _floating(x, self).dtype.newbyteorder("=")
+        dtype = _floating(x, self).dtype
         if self.dtype.kind == "c":
             dtype = np.result_type(dtype, np.complex64)
         if dtype not in _FLOATS:
@@ -634,12 +634,12 @@ def _is_number(x: Any) -> bool:
 
 
 def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:
-    """Integers become float64; float16, which has too few digits for anything here, is refused."""
+    """Integers become float64, foreign bytes native ones; float16, which has too few digits for anything here, is refused."""
     if x.dtype.kind in "iub":
         return x.astype(np.float64)
     if x.dtype == np.float16:
         raise _core.InvalidArgument(f"{type(op).__name__}: expected float32, float64 or their complex numbers, got float16; convert it")
-    return x
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
 def _reshaped(y: np.ndarray, shape: tuple[int, ...], op: LinearOperator) -> np.ndarray:

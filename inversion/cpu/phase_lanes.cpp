@@ -18,8 +18,8 @@ struct Prepare {
     T sign, offset;
     bool zero_is_missing;
     template <class S>
-    LOPSAR_HD S operator()(S y, S coherence, T*, S& w) const {
-      return referenced_phase(y, coherence, sign, offset, zero_is_missing, weight, w);
+    LOPSAR_HD S operator()(S y, S coherence, T*, S& w, mask_t<S>& valid) const {
+      return referenced_phase(y, coherence, sign, offset, zero_is_missing, weight, w, valid);
     }
   };
   LOPSAR_HD Row row(int k) const { return {weight, stack.sign[k], stack.offset[k], stack.zero_is_missing}; }
@@ -30,11 +30,11 @@ void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first
   const auto& stack = *static_cast<const PhaseStack<T>*>(data);
   const auto fill = [&](const auto& weight) {
     using Weight = std::remove_cvref_t<decltype(weight)>;
-    constexpr bool unit = std::is_same_v<Weight, UnitWeight<native<T>>>;
+    constexpr bool unit = std::is_same_v<Weight, UnitWeight<row_lane<T>>>;
     fill_tile(s.pairs, stack.phase.data + first, unit ? static_cast<const T*>(nullptr) : stack.coherence.data + first, stack.phase.stride,
               stack.coherence.stride, n, tile, Prepare<T, Weight>{stack, weight});
   };
-  using V = native<T>;
+  using V = row_lane<T>;
   switch (stack.function) {
     case WeightFunction::variance: return fill(VarianceWeight<V>{stack.weight_table});
     case WeightFunction::fisher: return fill(FisherWeight<V>{stack.twice_looks});

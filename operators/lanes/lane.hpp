@@ -31,6 +31,8 @@ template <class V>
 using value_t = typename lane<V>::value;
 template <class V>
 inline constexpr int width = lane<V>::width;
+template <class V>
+using mask_t = decltype(V() < V());  // of comparisons
 
 // Whether madd rounds once.
 #if defined(__FMA__) || defined(__CUDACC__)
@@ -51,6 +53,10 @@ LOPSAR_HD float nmadd(float a, float b, float c) { return c - a * b; }
 LOPSAR_HD double madd(double a, double b, double c) { return a * b + c; }
 LOPSAR_HD double nmadd(double a, double b, double c) { return c - a * b; }
 #endif
+
+// Whether there is madd_down(a, b, c): a*b + c rounded once, towards minus infinity, so that what lies below an integer stays below.
+template <class V>
+inline constexpr bool has_madd_down = false;
 
 #if defined(__SSE4_1__) || defined(__CUDACC__)
 LOPSAR_HD float nearest(float a) { return ::rintf(a); }
@@ -74,7 +80,7 @@ LOPSAR_HD float magnitude(float a) { return ::fabsf(a); }
 LOPSAR_HD double magnitude(double a) { return ::fabs(a); }
 LOPSAR_HD float truncate(float a) { return static_cast<float>(static_cast<int>(a)); }  // |a| < 2^31
 LOPSAR_HD double truncate(double a) { return static_cast<double>(static_cast<int>(a)); }
-// A table of lookup_size values (aligned to 64 bytes), read at one index per lane.
+// A table of lookup_size values (aligned to 64 bytes), read at one index per lane; fractions of the index are cut off.
 inline constexpr int lookup_size = 192;
 template <class V>
 struct Table {
@@ -94,19 +100,29 @@ struct io {
   LOPSAR_HD static void stream(value_t<V>* p, V v) { *p = v; }
 };
 
+// Several registers as one lane (pack.hpp), and the registers of such a lane; a plain lane is its only one.
+template <class V, int R>
+struct pack;
+template <class V>
+struct registers {
+  static constexpr int count = 1;
+  using type = V;
+  LOPSAR_HD static V at(V v, int) { return v; }
+};
+
 // n rows of lanes: row k at p + k*stride. In a CPU tile the stride is the lane width, known at compile time.
 template <class V>
 struct packed_rows {
   value_t<V>* p;
-  LOPSAR_HD V operator[](int k) const { return io<V>::load(p + static_cast<std::ptrdiff_t>(k) * width<V>); }
-  LOPSAR_HD void set(int k, V v) const { io<V>::store(p + static_cast<std::ptrdiff_t>(k) * width<V>, v); }
+  LOPSAR_HD V operator[](std::ptrdiff_t k) const { return io<V>::load(p + k * width<V>); }
+  LOPSAR_HD void set(std::ptrdiff_t k, V v) const { io<V>::store(p + k * width<V>, v); }
 };
 template <class V>
 struct strided_rows {
   value_t<V>* p;
   std::size_t stride;
-  LOPSAR_HD V operator[](int k) const { return io<V>::load(p + static_cast<std::size_t>(k) * stride); }
-  LOPSAR_HD void set(int k, V v) const { io<V>::store(p + static_cast<std::size_t>(k) * stride, v); }
+  LOPSAR_HD V operator[](std::ptrdiff_t k) const { return io<V>::load(p + static_cast<std::size_t>(k) * stride); }
+  LOPSAR_HD void set(std::ptrdiff_t k, V v) const { io<V>::store(p + static_cast<std::size_t>(k) * stride, v); }
 };
 
 }  // namespace lopsar::lanes

@@ -55,6 +55,29 @@ LOPSAR_HD auto operator<(pack<V, R> a, pack<V, R> b) {
   LOPSAR_EACH m.r[i] = a.r[i] < b.r[i];
   return m;
 }
+template <class V, int R>
+LOPSAR_HD auto operator>=(pack<V, R> a, pack<V, R> b) {
+  pack_mask<decltype(a.r[0] >= b.r[0]), R> m;
+  LOPSAR_EACH m.r[i] = a.r[i] >= b.r[i];
+  return m;
+}
+template <class V, int R>
+LOPSAR_HD auto operator<=(pack<V, R> a, pack<V, R> b) {
+  pack_mask<decltype(a.r[0] <= b.r[0]), R> m;
+  LOPSAR_EACH m.r[i] = a.r[i] <= b.r[i];
+  return m;
+}
+template <class V, int R>
+LOPSAR_HD auto operator!=(pack<V, R> a, pack<V, R> b) {
+  pack_mask<decltype(a.r[0] != b.r[0]), R> m;
+  LOPSAR_EACH m.r[i] = a.r[i] != b.r[i];
+  return m;
+}
+template <class M, int R>
+LOPSAR_HD pack_mask<M, R> operator!(pack_mask<M, R> a) {
+  LOPSAR_EACH a.r[i] = !a.r[i];
+  return a;
+}
 template <class M, int R>
 LOPSAR_HD pack_mask<M, R> operator&(pack_mask<M, R> a, pack_mask<M, R> b) {
   LOPSAR_EACH a.r[i] = a.r[i] & b.r[i];
@@ -69,6 +92,28 @@ template <class V, int R>
 LOPSAR_HD pack<V, R> nmadd(pack<V, R> a, pack<V, R> b, pack<V, R> c) {
   LOPSAR_EACH c.r[i] = nmadd(a.r[i], b.r[i], c.r[i]);
   return c;
+}
+template <class V, int R>
+inline constexpr bool has_madd_down<pack<V, R>> = has_madd_down<V>;
+template <class V, int R>
+LOPSAR_HD pack<V, R> madd_down(pack<V, R> a, pack<V, R> b, pack<V, R> c) {
+  LOPSAR_EACH c.r[i] = madd_down(a.r[i], b.r[i], c.r[i]);
+  return c;
+}
+template <class V, int R>
+LOPSAR_HD pack<V, R> at_least(pack<V, R> a, pack<V, R> bound) {
+  LOPSAR_EACH a.r[i] = at_least(a.r[i], bound.r[i]);
+  return a;
+}
+template <class V, int R>
+LOPSAR_HD pack<V, R> at_most(pack<V, R> a, pack<V, R> bound) {
+  LOPSAR_EACH a.r[i] = at_most(a.r[i], bound.r[i]);
+  return a;
+}
+template <class V, int R>
+LOPSAR_HD pack<V, R> truncate(pack<V, R> a) {
+  LOPSAR_EACH a.r[i] = truncate(a.r[i]);
+  return a;
 }
 template <class M, class V, int R>
 LOPSAR_HD pack<V, R> choose(pack_mask<M, R> m, pack<V, R> a, pack<V, R> b) {
@@ -111,6 +156,12 @@ struct io<pack<V, R>> {
   }
   LOPSAR_HD static void store(value_t<V>* p, P a) { LOPSAR_EACH io<V>::store(p + i * width<V>, a.r[i]); }
   LOPSAR_HD static void store_any(value_t<V>* p, P a) { LOPSAR_EACH io<V>::store_any(p + i * width<V>, a.r[i]); }
+};
+template <class V, int R>
+struct registers<pack<V, R>> {
+  static constexpr int count = R;
+  using type = V;
+  LOPSAR_HD static V at(pack<V, R> a, int i) { return a.r[i]; }
 };
 #undef LOPSAR_EACH
 

@@ -88,24 +88,42 @@ struct Table<batch<T, A>> {
   }
 };
 #if defined(__AVX512F__)
-// A gather of 16 is slow on some processors (Zen 4): the table is held in 12 registers and permuted instead.
+// A gather of 16 is slow on some processors (Zen 4): the table is held in 12 registers and permuted instead. Its values are cut
+// into halves of 16 bits, because a permutation of two registers then covers 64 entries for 32 lanes at once (pack.hpp).
 template <class A>
-requires(sizeof(batch<float, A>) == 64) struct Table<batch<float, A>> {
+requires(sizeof(batch<float, A>) == 64) struct Table<pack<batch<float, A>, 2>> {
   static_assert(lookup_size == 192);
-  __m512 r[12];
-  LOPSAR_HD explicit Table(const float* table) { LOPSAR_UNROLL for (int b = 0; b < 12; ++b) r[b] = _mm512_load_ps(table + 16 * b); }
-  LOPSAR_HD batch<float, A> operator()(batch<float, A> i) const {
-    const __m512i at = _mm512_cvttps_epi32(i);
-    const auto bit = [&](int value) { return _mm512_test_epi32_mask(at, _mm512_set1_epi32(value)); };
-    const __mmask16 by32 = bit(32), by64 = bit(64), by128 = bit(128);
-    const auto of64 = [&](int b) {  // entries 64 b .. 64 b + 63
-      const __m512 even = _mm512_permutex2var_ps(r[4 * b], at, r[4 * b + 1]), odd = _mm512_permutex2var_ps(r[4 * b + 2], at, r[4 * b + 3]);
-      return _mm512_mask_mov_ps(even, by32, odd);
+  __m512i low[6], high[6];
+  LOPSAR_HD explicit Table(const float* table) {
+    LOPSAR_UNROLL for (int b = 0; b < 6; ++b) {
+      const __m512i first = _mm512_load_si512(table + 32 * b), second = _mm512_load_si512(table + 32 * b + 16);
+      low[b] = halves(first, second);
+      high[b] = halves(_mm512_srli_epi32(first, 16), _mm512_srli_epi32(second, 16));
+    }
+  }
+  LOPSAR_HD static __m512i halves(__m512i first, __m512i second) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(first)), _mm512_cvtepi32_epi16(second), 1);
+  }
+  // Packing and unpacking both work within 128 bits, so that every lane finds its own value again.
+  LOPSAR_HD pack<batch<float, A>, 2> operator()(pack<batch<float, A>, 2> i) const {
+    const __m512i at = _mm512_packus_epi32(_mm512_cvttps_epi32(i.r[0]), _mm512_cvttps_epi32(i.r[1]));
+    const __mmask32 by64 = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64)), by128 = _mm512_test_epi16_mask(at, _mm512_set1_epi16(128));
+    const auto half = [&](const __m512i* r) {
+      const __m512i below128 = _mm512_mask_mov_epi16(_mm512_permutex2var_epi16(r[0], at, r[1]), by64, _mm512_permutex2var_epi16(r[2], at, r[3]));
+      return _mm512_mask_mov_epi16(below128, by128, _mm512_permutex2var_epi16(r[4], at, r[5]));
     };
-    const __m512 low = _mm512_mask_mov_ps(of64(0), by64, of64(1));
-    return _mm512_mask_mov_ps(low, by128, of64(2));
+    const __m512i l = half(low), h = half(high);
+    i.r[0] = _mm512_castsi512_ps(_mm512_unpacklo_epi16(l, h));
+    i.r[1] = _mm512_castsi512_ps(_mm512_unpackhi_epi16(l, h));
+    return i;
   }
 };
+template <class A>
+requires(sizeof(batch<float, A>) == 64) inline constexpr bool has_madd_down<batch<float, A>> = true;
+template <class A>
+requires(sizeof(batch<float, A>) == 64) LOPSAR_HD batch<float, A> madd_down(batch<float, A> a, batch<float, A> b, batch<float, A> c) {
+  return _mm512_fmadd_round_ps(a, b, c, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
 #endif
 
 template <class T, class A>

@@ -18,6 +18,7 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
   constexpr int W = width<V>;
   const V zero(T(0)), one(T(1));
   const auto program = s.program<I>();
+  NextTile<T> next(tile, s.pairs, tile_pixels<T> / W * 2 * (s.dates - 1));
   for (int c = 0; c < tile_pixels<T>; c += W) {
     const V count = io<V>::load(tile.count + c);
     if (!some(count > zero)) {
@@ -31,7 +32,7 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
     const V w_min = choose(count > zero, io<V>::load(tile.w_min + c), one);
     const packed_rows<V> factors{tile.factors};
     const auto result =
-        edge_flow<V, Q, I>(program, pseudo, y, w, w_min, count, packed_rows<V>{tile.slots}, factors, packed_rows<V>{tile.neighbors}, x);
+        edge_flow<V, Q, I>(program, pseudo, y, w, w_min, count, packed_rows<V>{tile.slots}, factors, packed_rows<V>{tile.neighbors}, x, next);
     io<V>::store(tile.rank + c, result.rank);
     io<V>::store(tile.quality + c, result.quality);
     // Where nothing is missing, the network itself says how often a date is seen (the caller checks that once).
@@ -44,6 +45,7 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
       for (int d = 0; d < s.dates; ++d) x.set(d, choose(u[d] > zero, x[d], nan));
     }
   }
+  next.finish();  // what groups without an observation left over
 }
 
 template <class T>
@@ -99,8 +101,8 @@ struct PixelWeights {
   struct Row {
     T sign;
     template <class S>
-    LOPSAR_HD S operator()(S y, S weight, T* flaw, S& w) const {
-      return observation(y, weight, sign, flaw, w);
+    LOPSAR_HD S operator()(S y, S weight, T* flaw, S& w, mask_t<S>& valid) const {
+      return observation(y, weight, sign, flaw, w, valid);
     }
   };
   LOPSAR_HD Row row(int k) const { return {T(sign[k])}; }
@@ -112,8 +114,8 @@ struct PairWeights {
   struct Row {
     T sign, weight;
     template <class S>
-    LOPSAR_HD S operator()(S y, S, T* flaw, S& w) const {
-      return observation(y, S(weight), sign, flaw, w);
+    LOPSAR_HD S operator()(S y, S, T* flaw, S& w, mask_t<S>& valid) const {
+      return observation(y, S(weight), sign, flaw, w, valid);
     }
   };
   LOPSAR_HD Row row(int k) const { return {T(sign[k]), weights ? weights[k] : T(1)}; }

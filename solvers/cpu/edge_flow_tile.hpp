@@ -17,6 +17,11 @@ inline constexpr int tile_pixels = 256 / sizeof(T);
 // stride do not meet in the same cache sets.
 template <class T>
 struct Tile {
+  // Where the tile after this one begins in the first row of the stack, and from row to row; null: no such rows.
+  struct {
+    const T* at;
+    std::size_t stride;
+  } next_y, next_second;
   int lane;  // pixels of a lane group
   T *y, *w;  // oriented data and weights; missing: y = kernels::missing, w = 0
   T* x;      // date phases

@@ -7,69 +7,101 @@
 
 namespace lopsar::cpu {
 
-// prepare.row(k) gives the function (y, second) -> (data, weight) of pair k; y and second are the stack's values as read.
+// Asks for the rows of the next tile, a few at each call, so that they come from memory while the arithmetic of this one runs. Rows
+// are far apart, so that no hardware prefetcher follows them.
+template <class T>
+class NextTile {
+ public:
+  LOPSAR_HD NextTile(const Tile<T>& tile, int pairs, int calls)
+      : y_(tile.next_y), second_(tile.next_second), left_(pairs), pairs_(pairs), calls_(calls) {}
+  LOPSAR_HD void operator()() {
+    for (due_ += pairs_; due_ > 0 && left_ > 0; due_ -= calls_) row();
+  }
+  LOPSAR_HD void finish() {
+    while (left_ > 0) row();
+  }
+
+ private:
+  LOPSAR_HD void row() {
+    --left_;
+    // The last value of each 64 bytes: where rows are not aligned to cache lines, its line is the one that no earlier tile has read.
+    constexpr int line = 64 / sizeof(T);
+    for (int b = line - 1; b < tile_pixels<T>; b += line) __builtin_prefetch(y_.at + b);
+    y_.at += y_.stride;
+    if (!second_.at) return;
+    for (int b = line - 1; b < tile_pixels<T>; b += line) __builtin_prefetch(second_.at + b);
+    second_.at += second_.stride;
+  }
+  decltype(Tile<T>::next_y) y_;
+  decltype(Tile<T>::next_second) second_;
+  int left_, pairs_, calls_, due_ = 0;
+};
+
+// prepare.row(k) gives the function (y, second) -> (data, weight, valid) of pair k; y and second are the stack's values as read.
 // `second` is coherence or weight; null: none, zeros are passed.
-// Rows are far apart, so that no hardware prefetcher follows them: row k+8 (at the end the next tile's first) is asked for here.
+// A block of rows is done column by column, so that the count and the smallest weight of a column stay in registers.
 template <class T, class Prepare>
 LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_stride, std::size_t second_stride, std::size_t n, Tile<T>& tile,
                          const Prepare& prepare) {
-  using S = lanes::native<T>;
+  using S = lanes::row_lane<T>;
+  using parts = lanes::registers<S>;
+  using R = typename parts::type;
   using lanes::io;
-  constexpr int step = lanes::width<S>;
-  constexpr int ahead = 8;
-  constexpr std::size_t line = 64 / sizeof(T);
+  constexpr int step = lanes::width<S>, pixels = tile_pixels<T>, block = 8;
   const S zero(T(0)), one(T(1)), infinity(T(1) / T(0));
-  constexpr int pixels = tile_pixels<T>;
   const int lane = tile.lane;
   for (int c = 0; c < pixels; c += step) {
     io<S>::store(tile.count + c, zero);
     io<S>::store(tile.w_min + c, infinity);
     io<S>::store(tile.flaw + c, zero);
   }
+  tile.next_y = {y + n, y_stride};
+  tile.next_second = {second ? second + n : nullptr, second_stride};
   const bool whole = n == static_cast<std::size_t>(pixels);
-  alignas(64) T tail_y[pixels], tail_second[pixels];
-  for (int c = 0; c < pixels; ++c) tail_y[c] = tail_second[c] = T(0) / T(0);
-  for (int k = 0; k < pairs; ++k) {
-    const T* row_y = y + static_cast<std::size_t>(k) * y_stride;
-    const T* row_second = second ? second + static_cast<std::size_t>(k) * second_stride : nullptr;
-    if (whole) {
-      const std::size_t k_next = static_cast<std::size_t>((k + ahead) % pairs);
-      const std::size_t beyond = k + ahead < pairs ? 0 : n;
-      const T* next_y = y + k_next * y_stride + beyond;
-      const T* next_second = second ? second + k_next * second_stride + beyond : nullptr;
-      // The last value of each 64 bytes: where rows are not aligned to cache lines, its line is the one that no earlier tile has read.
-      for (std::size_t b = line - 1; b < n; b += line) {
-        __builtin_prefetch(next_y + b);
-        if (second) __builtin_prefetch(next_second + b);
+  alignas(64) T tail_y[block * pixels], tail_second[block * pixels];
+  if (!whole)
+    for (int c = 0; c < block * pixels; ++c) tail_y[c] = tail_second[c] = T(0) / T(0);
+  for (int first = 0; first < pairs; first += block) {
+    const int rows = pairs - first < block ? pairs - first : block;
+    const T* block_y = y + static_cast<std::size_t>(first) * y_stride;
+    const T* block_second = second ? second + static_cast<std::size_t>(first) * second_stride : nullptr;
+    std::size_t block_y_stride = y_stride, block_second_stride = second_stride;
+    if (!whole) {
+      for (int k = 0; k < rows; ++k) {
+        std::memcpy(tail_y + k * pixels, block_y + static_cast<std::size_t>(k) * y_stride, n * sizeof(T));
+        if (second) std::memcpy(tail_second + k * pixels, block_second + static_cast<std::size_t>(k) * second_stride, n * sizeof(T));
       }
-    } else {
-      std::memcpy(tail_y, row_y, n * sizeof(T));
-      row_y = tail_y;
-      if (second) {
-        std::memcpy(tail_second, row_second, n * sizeof(T));
-        row_second = tail_second;
-      }
+      block_y = tail_y;
+      if (second) block_second = tail_second;
+      block_y_stride = block_second_stride = pixels;
     }
-    const auto of_pair = prepare.row(k);
-    T* out_y = tile.y + static_cast<std::size_t>(k) * static_cast<std::size_t>(lane);
-    T* out_w = tile.w + static_cast<std::size_t>(k) * static_cast<std::size_t>(lane);
-    const std::size_t group = static_cast<std::size_t>(pairs) * static_cast<std::size_t>(lane);
-    int within = 0;
     for (int c = 0; c < pixels; c += step) {
-      S w;
-      const S data = of_pair(io<S>::load_any(row_y + c), second ? io<S>::load_any(row_second + c) : zero, tile.flaw + c, w);
-      io<S>::store(out_y + within, data);
-      io<S>::store(out_w + within, w);
-      const auto valid = w > zero;
-      const S least = io<S>::load(tile.w_min + c), n_valid = io<S>::load(tile.count + c);
-      io<S>::store(tile.count + c, n_valid + lanes::choose(valid, one, zero));
-      io<S>::store(tile.w_min + c, lanes::at_most(least, lanes::choose(valid, w, infinity)));
-      within += step;
-      if (within == lane) {
-        within = 0;
-        out_y += group;
-        out_w += group;
+      S count = io<S>::load(tile.count + c), least = io<S>::load(tile.w_min + c);
+      T *out_y[parts::count], *out_w[parts::count];
+      LOPSAR_UNROLL for (int i = 0; i < parts::count; ++i) {
+        const int p = c + i * lanes::width<R>;
+        const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(p / lane) * pairs + first) * lane + p % lane;
+        out_y[i] = tile.y + at;
+        out_w[i] = tile.w + at;
       }
+      T* const flaw = tile.flaw + c;
+      for (int k = 0; k < rows; ++k) {
+        const T* row_y = block_y + static_cast<std::size_t>(k) * block_y_stride + c;
+        const T* row_second = second ? block_second + static_cast<std::size_t>(k) * block_second_stride + c : nullptr;
+        S w;
+        lanes::mask_t<S> valid;
+        const S data = prepare.row(first + k)(io<S>::load_any(row_y), second ? io<S>::load_any(row_second) : zero, flaw, w, valid);
+        LOPSAR_UNROLL for (int i = 0; i < parts::count; ++i) {
+          io<R>::store(out_y[i], parts::at(data, i));
+          io<R>::store(out_w[i], parts::at(w, i));
+          out_y[i] += lane;
+          out_w[i] += lane;
+        }
+        count = lanes::choose(valid, count + one, count);
+        least = lanes::choose(valid, lanes::at_most(least, w), least);
+      }
+      io<S>::store(tile.count + c, count);
+      io<S>::store(tile.w_min + c, least);
     }
   }
 }

@@ -44,15 +44,16 @@ struct EdgeFlowProgram {
 };
 
 template <class V, int M, class I, class Data, class Slots, class Factors>
-LOPSAR_HD const I* eliminate(const I* op, const value_t<V>* pseudo, V w_min, Data y, Data w, Slots slots, Factors factors, int& at, V& pivot) {
+LOPSAR_HD const I* eliminate(const I* op, const value_t<V>* pseudo, V w_min, Data y, Data w, Slots slots, Factors factors, std::ptrdiff_t& at,
+                             V& pivot) {
   using T = value_t<V>;
   const V zero(T(0));
   V wv[M], tv[M], l[M], d = zero, f = zero;
   LOPSAR_UNROLL for (int a = 0; a < M; ++a, op += 2) {
-    const int s = 2 * op[0];
+    const std::ptrdiff_t s = 2 * std::ptrdiff_t(op[0]);
     wv[a] = madd(w_min, V(pseudo[a]), slots[s]);
     tv[a] = slots[s + 1];
-    if (const int k = op[1]; k >= 0) {
+    if (const std::ptrdiff_t k = op[1]; k >= 0) {
       const V wk = w[k];
       wv[a] = wv[a] + wk;
       tv[a] = madd(wk, y[k], tv[a]);
@@ -68,7 +69,7 @@ LOPSAR_HD const I* eliminate(const I* op, const value_t<V>* pseudo, V w_min, Dat
   }
   LOPSAR_UNROLL for (int a = 0; a < M; ++a) {
     LOPSAR_UNROLL for (int b = a + 1; b < M; ++b, op += 2) {
-      const int in = 2 * op[0], out = 2 * op[1];
+      const std::ptrdiff_t in = 2 * std::ptrdiff_t(op[0]), out = 2 * std::ptrdiff_t(op[1]);
       slots.set(out, madd(l[a], wv[b], slots[in]));
       slots.set(out + 1, madd(l[a], tv[b], nmadd(l[b], tv[a], slots[in + 1])));
     }
@@ -80,14 +81,14 @@ LOPSAR_HD const I* eliminate(const I* op, const value_t<V>* pseudo, V w_min, Dat
 // Any degree: the neighbors pass through memory (3 rows each) instead of registers.
 template <class V, class I, class Data, class Slots, class Factors>
 LOPSAR_HD const I* eliminate_any(const I* op, int m, const value_t<V>* pseudo, V w_min, Data y, Data w, Slots slots, Factors factors, Slots neighbors,
-                                 int& at, V& pivot) {
+                                 std::ptrdiff_t& at, V& pivot) {
   using T = value_t<V>;
   const V zero(T(0));
   V d = zero, f = zero;
   for (int a = 0; a < m; ++a, op += 2) {
-    const int s = 2 * op[0];
+    const std::ptrdiff_t s = 2 * std::ptrdiff_t(op[0]);
     V wa = madd(w_min, V(pseudo[a]), slots[s]), ta = slots[s + 1];
-    if (const int k = op[1]; k >= 0) {
+    if (const std::ptrdiff_t k = op[1]; k >= 0) {
       const V wk = w[k];
       wa = wa + wk;
       ta = madd(wk, y[k], ta);
@@ -107,7 +108,7 @@ LOPSAR_HD const I* eliminate_any(const I* op, int m, const value_t<V>* pseudo, V
   for (int a = 0; a < m; ++a) {
     const V la = neighbors[3 * a + 2], ta = neighbors[3 * a + 1];
     for (int b = a + 1; b < m; ++b, op += 2) {
-      const int in = 2 * op[0], out = 2 * op[1];
+      const std::ptrdiff_t in = 2 * std::ptrdiff_t(op[0]), out = 2 * std::ptrdiff_t(op[1]);
       slots.set(out, madd(la, neighbors[3 * b], slots[in]));
       slots.set(out + 1, madd(la, neighbors[3 * b + 1], nmadd(neighbors[3 * b + 2], ta, slots[in + 1])));
     }
@@ -119,14 +120,14 @@ LOPSAR_HD const I* eliminate_any(const I* op, int m, const value_t<V>* pseudo, V
 // x_v = x_m + (c + sum over the others of l_i (x_i - x_m)): the rows of l sum to 1 only up to rounding, which the plain sum would
 // multiply by |x| on every date.
 template <class V, int M, class I, class Factors, class Rows>
-LOPSAR_HD V substitute(const I* neighbor, Factors factors, Rows x, int at) {
+LOPSAR_HD V substitute(const I* neighbor, Factors factors, Rows x, std::ptrdiff_t at) {
   V c = factors[at];
   const V last = x[neighbor[M - 1]];
   LOPSAR_UNROLL for (int a = 0; a < M - 1; ++a) c = madd(factors[at + 1 + a], x[neighbor[a]] - last, c);
   return last + c;
 }
 template <class V, class I, class Factors, class Rows>
-LOPSAR_HD V substitute_any(const I* neighbor, int m, Factors factors, Rows x, int at) {
+LOPSAR_HD V substitute_any(const I* neighbor, int m, Factors factors, Rows x, std::ptrdiff_t at) {
   V c = factors[at];
   if (m == 0) return c;  // a date without pairs
   const V last = x[neighbor[m - 1]];
@@ -151,12 +152,17 @@ struct EdgeFlowResult {
 
 enum class Quality { residual_norm, temporal_coherence };
 
+struct Nothing {
+  LOPSAR_HD void operator()() const {}
+};
+
 // Solves one lane of pixels. y, w: rows of oriented data and weights (0 = missing, y = `missing`); w_min: smallest positive weight;
 // count: valid observations; slots, factors, neighbors: scratch rows; x: row per date, the root's is 0.
+// meanwhile() is called at every date, twice: work to be spread over the solve.
 // Per pixel: reads 8K bytes twice (second time from the tile), writes 4D.
-template <class V, Quality Q, class I, class Data, class Slots, class Factors, class Rows>
+template <class V, Quality Q, class I, class Data, class Slots, class Factors, class Rows, class Meanwhile = Nothing>
 LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const value_t<V>* pseudo, Data y, Data w, V w_min, V count, Slots slots,
-                                      Factors factors, Slots neighbors, Rows x) {
+                                      Factors factors, Slots neighbors, Rows x, Meanwhile&& meanwhile = {}) {
   using T = value_t<V>;
   constexpr bool small = sizeof(I) == 2;
   const V zero(T(0)), one(T(1)), threshold = w_min * V(T(pivot_threshold));
@@ -166,14 +172,15 @@ LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const v
   // Merging comes first: a slot that it opens is written here and read when its date is eliminated.
   const I* op = program.merge;
   for (int q = 0; q < program.merges; ++q, op += 3) {
-    const int in = 2 * op[0], out = 2 * op[1], k = op[2];
+    const std::ptrdiff_t in = 2 * std::ptrdiff_t(op[0]), out = 2 * std::ptrdiff_t(op[1]), k = op[2];
     const V wk = w[k];
     slots.set(out, slots[in] + wk);
     slots.set(out + 1, madd(wk, y[k], slots[in + 1]));
   }
   op = program.eliminate;
-  int at = 0;
+  std::ptrdiff_t at = 0;
   for (int q = 0; q < program.eliminated; ++q) {
+    meanwhile();
     const int m = *op++;
     V pivot;
     if (small) switch (m) {
@@ -191,10 +198,11 @@ LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const v
   x.set(program.root, zero);
   PhasorSum<V> phasors;
   V squares = zero;
-  const V limit(T{missing_limit});
+  [[maybe_unused]] const V limit(T{missing_limit});
   const I* back = program.substitute;
   const I* e = program.residual;
   for (int q = 0; q < program.eliminated; ++q) {
+    meanwhile();
     const int v = back[0], m = back[1], residuals = back[2];
     back += 3;
     at -= m + 1;
@@ -210,9 +218,9 @@ LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const v
     back += m;
     x.set(v, xv);
     for (int a = 0; a < residuals; ++a, e += 2) {
-      const int k = e[0] < 0 ? ~e[0] : e[0];
+      const std::ptrdiff_t turned = e[0] < 0 ? -1 : 0, k = e[0] ^ turned;  // ~pair or pair
       const V r = y[k] - (xv - x[e[1]]);
-      if constexpr (Q == Quality::temporal_coherence) phasors.add(r, e[0] < 0 ? T(-1) : T(1), limit);
+      if constexpr (Q == Quality::temporal_coherence) phasors.add(r, turned != 0);
       else {
         const V present = choose(r < limit, r, zero);
         squares = madd(w[k] * present, present, squares);
@@ -232,7 +240,7 @@ LOPSAR_HD void determined(const EdgeFlowProgram<I>& program, int factor_rows, Fa
   using T = value_t<V>;
   u.set(program.root, V(T(1)));
   const I* back = program.substitute;
-  int at = factor_rows;
+  std::ptrdiff_t at = factor_rows;
   for (int q = 0; q < program.eliminated; ++q) {
     const int v = back[0], m = back[1];
     back += 3;

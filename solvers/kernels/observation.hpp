@@ -12,15 +12,14 @@ inline constexpr T largest_weight = sizeof(T) == 4 ? T(1e18f) : T(1e100);
 template <class T>
 inline constexpr T largest_flow = sizeof(T) == 4 ? T(1e30f) : T(1e200);  // weight times datum
 
-// Oriented datum and weight. sign: orientation of the pair in the elimination. *flaw becomes 1 where the observation is present
-// but unusable: y infinite or beyond 5e29, a weight negative, infinite or outside the range above, or too large a product of both.
+// Oriented datum, weight and whether both are there. sign: orientation of the pair in the elimination. *flaw becomes 1 where the observation is
+// present but unusable: y infinite or beyond 5e29, a weight negative, infinite or outside the range above, or too large a product of both.
 template <class V>
-LOPSAR_HD V observation(V y, V weight, value_t<V> sign, value_t<V>* flaw, V& w) {
+LOPSAR_HD V observation(V y, V weight, value_t<V> sign, value_t<V>* flaw, V& w, mask_t<V>& usable) {
   using T = value_t<V>;
   const V zero(T(0));
   const V size = magnitude(y);
-  const auto usable =
-      (size < V(T(missing_limit))) & (weight >= V(smallest_weight<T>)) & (weight <= V(largest_weight<T>)) & (size * weight < V(largest_flow<T>));
+  usable = (size < V(T(missing_limit))) & (weight >= V(smallest_weight<T>)) & (weight <= V(largest_weight<T>)) & (size * weight < V(largest_flow<T>));
   // Comparisons with NaN are false: a NaN is neither usable nor a flaw.
   const auto unusable = (size >= zero) & (magnitude(weight) > zero) & !usable;
   if (some(unusable)) io<V>::store(flaw, choose(unusable, V(T(1)), io<V>::load(flaw)));

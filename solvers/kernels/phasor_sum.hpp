@@ -13,12 +13,12 @@ struct PhasorSum {
   using T = value_t<V>;
   V ss = V(T(0)), sc = V(T(0));  // never braces: xsimd 8 takes them for an initializer_list
 
-  // sign -1 conjugates the term: |sum exp(i e)| changes when single residuals change orientation.
-  // A missing observation has e near `missing`; its term is taken as e = 0 and its absence from n corrects the sum.
-  LOPSAR_HD void add(V e, T sign, V limit) {
-    const V turns(T(0.15915494309189535) * sign);
-    const V whole = nearest(e * turns);
-    const V r = choose(e < limit, madd(e, turns, V(T(0)) - whole), V(T(0)));
+  // turned conjugates the term: |sum exp(i e)| changes when single residuals change orientation.
+  // A missing observation has e near `missing`, which float arithmetic takes for whole turns: its term is that of e = 0, and its
+  // absence from n corrects the sum.
+  LOPSAR_HD void add(V e, bool turned) {
+    const V turns = e * V(turned ? T(-0.15915494309189535) : T(0.15915494309189535));
+    const V r = turns - nearest(turns);
     const V u = r * r;
     V s, c;
     if constexpr (sizeof(T) == 4) {

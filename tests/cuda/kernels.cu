@@ -28,7 +28,8 @@ __global__ void observation_kernel(int pairs, std::size_t pixels, float* y, floa
   if (p >= pixels) return;
   for (int k = 0; k < pairs; ++k) {
     float weight;
-    y[k * pixels + p] = observation(y[k * pixels + p], w[k * pixels + p], sign[k], flaw + p, weight);
+    bool valid;
+    y[k * pixels + p] = observation(y[k * pixels + p], w[k * pixels + p], sign[k], flaw + p, weight, valid);
     w[k * pixels + p] = weight;
   }
 }
@@ -41,7 +42,8 @@ __global__ void phase_kernel(int pairs, std::size_t pixels, float* y, float* coh
   if (p >= pixels) return;
   for (int k = 0; k < pairs; ++k) {
     float w;
-    y[k * pixels + p] = referenced_phase(y[k * pixels + p], coherence[k * pixels + p], sign[k], offset[k], zero_is_missing, weight, w);
+    bool valid;
+    y[k * pixels + p] = referenced_phase(y[k * pixels + p], coherence[k * pixels + p], sign[k], offset[k], zero_is_missing, weight, w, valid);
     coherence[k * pixels + p] = w;
   }
 }
