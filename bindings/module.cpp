@@ -8,6 +8,8 @@ namespace py = pybind11;
 void register_lanes(py::module_&);
 void register_operators(py::module_&);
 void register_network(py::module_&);
+void register_pixelwise(py::module_&);
+void register_scene(py::module_&);
 void register_solve(py::module_&);
 void register_time_series(py::module_&);
 void register_files(py::module_&);
@@ -24,6 +26,8 @@ PYBIND11_MODULE(_core, m) {
   register_lanes(m);
   register_operators(m);
   register_network(m);
+  register_pixelwise(m);
+  register_scene(m);
   register_solve(m);
   register_time_series(m);
   register_files(m);

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <numbers>
 
+#include <lopsar/inversion/baselines.hpp>
 #include <lopsar/inversion/files/hdf5.hpp>
 #include <lopsar/operators/date.hpp>
 #include <lopsar/operators/error.hpp>
-#include <lopsar/solvers/solve.hpp>
 
 namespace lopsar {
 namespace {
@@ -197,20 +197,12 @@ Stack::Baselines Stack::baselines() const {
   file().read("bperp", {&zero, 1}, {&m, 1}, files::ElementType::float64, result.pair.data());
   std::vector<double> y;
   for (std::size_t k : kept()) y.push_back(result.pair[k]);
-  const ConstBlock<double> pairs(y.data(), y.size(), 1);
-  const auto solution = solve(network(), pairs, {.null_space = NullSpace::minimum_norm_phase, .threads = 1});
-  result.date.assign(1, 0.0);
-  for (double b : solution.x) result.date.push_back(std::isfinite(b) ? b : 0.0);
-  double sum = 0;
-  std::size_t n = 0;
-  for (std::size_t k = 0; k < y.size(); ++k) {
-    const auto pair = network().pairs()[k];
-    const double misfit = std::abs(result.date[pair.second] - result.date[pair.first] - y[k]);
-    if (!std::isfinite(misfit)) continue;
-    sum += misfit * misfit, ++n;
-    result.max_misfit = std::max(result.max_misfit, misfit);
-  }
-  result.rms_misfit = n ? std::sqrt(sum / double(n)) : 0;
+  auto reduced = date_baselines(network(), y);
+  for (auto& b : reduced.date)
+    if (!std::isfinite(b)) b = 0;  // what nobody measured
+  result.date = std::move(reduced.date);
+  result.rms_misfit = reduced.rms_misfit;
+  result.max_misfit = reduced.max_misfit;
   return result;
 }
 

@@ -118,7 +118,7 @@ class TileParts final : public Pixelwise {
     place(                                                                                                 \
         parts_, false, x, y,                                                                               \
         [&](const LinearOperator& op, ConstBlock<T> in, Block<T> out) {                                    \
-          tiles(op).forward_tile(in, out, {tile.first, false});                                            \
+          tiles(op).forward_tile(in, out, {tile.first, false, tile.ahead});                                \
         },                                                                                                 \
         [&](std::size_t rows, auto use) { use(cpu::TileScratch(rows, y.pixels, sizeof(T)).block<T>()); }); \
   }                                                                                                        \
@@ -126,7 +126,7 @@ class TileParts final : public Pixelwise {
     place(                                                                                                 \
         parts_, true, y, x,                                                                                \
         [&](const LinearOperator& op, ConstBlock<T> in, Block<T> out) {                                    \
-          tiles(op).adjoint_tile(in, out, {tile.first, false});                                            \
+          tiles(op).adjoint_tile(in, out, {tile.first, false, tile.ahead});                                \
         },                                                                                                 \
         [&](std::size_t rows, auto use) { use(cpu::TileScratch(rows, x.pixels, sizeof(T)).block<T>()); }); \
   }
@@ -193,8 +193,8 @@ class TileProduct final : public Pixelwise {
     const Pixelwise& factor = at(step);
     if (step + 1 == factors_.size()) return run(factor, in, out, tile);
     const cpu::TileScratch scratch(rows(factor), out.pixels, sizeof(T));
-    run(factor, in, scratch.block<T>(), {tile.first, false});
-    chain<T>(scratch.block<T>(), out, tile, at, run, rows, step + 1);
+    run(factor, in, scratch.block<T>(), {tile.first, false, tile.ahead});
+    chain<T>(scratch.block<T>(), out, {tile.first, tile.stream, false}, at, run, rows, step + 1);
   }
   std::vector<LinearOperator> factors_;
 };

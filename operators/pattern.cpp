@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -17,6 +18,7 @@ struct Pattern::Program {
   std::vector<int> row_start, group_start, factor, column;
   std::vector<float> coefficient_float;
   std::vector<double> coefficient_double;
+  std::vector<unsigned char> twin;
   bool reads_again = false;  // some column belongs to more than one row
 
   // The matrix or its transpose, with the same numbers of factors. A row's terms are sorted by factor, so that a factor is read once per row.
@@ -47,13 +49,21 @@ struct Pattern::Program {
     }
     close_rows(rows);
     group_start.push_back(static_cast<int>(triplets.size()));
+    twin.assign(rows, 0);
+    const auto columns_of = [&](std::size_t i) {
+      const auto g = static_cast<std::size_t>(row_start[i]);
+      return std::span(column).subspan(static_cast<std::size_t>(group_start[g]), static_cast<std::size_t>(group_start[g + 1] - group_start[g]));
+    };
+    const auto single = [&](std::size_t i) { return row_start[i + 1] - row_start[i] == 1; };
+    for (std::size_t i = 0; i + 1 < rows; ++i)
+      if (single(i) && single(i + 1) && std::ranges::equal(columns_of(i), columns_of(i + 1))) twin[i++] = 1;
   }
   template <class T>
   cpu::PatternRows<T> rows() const {
     const T* coefficient;
     if constexpr (std::is_same_v<T, float>) coefficient = coefficient_float.data();
     else coefficient = coefficient_double.data();
-    return {row_start.size() - 1, row_start.data(), group_start.data(), factor.data(), column.data(), coefficient};
+    return {row_start.size() - 1, row_start.data(), group_start.data(), factor.data(), column.data(), coefficient, twin.data()};
   }
 };
 
@@ -122,7 +132,7 @@ void Pattern::run(const Program& program, ConstBlock<T> in, Block<T> out, Tile t
     }
     values.push_back(row);
   }
-  cpu::pattern_kernel<T>(lanes::active_level())(program.rows<T>(), values.data(), in, out, tile.stream);
+  cpu::pattern_kernel<T>(lanes::active_level())(program.rows<T>(), values.data(), in, out, tile.stream, tile.ahead);
 }
 
 void Pattern::forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const { run(*forward_, x, y, tile); }

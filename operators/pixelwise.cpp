@@ -5,7 +5,7 @@
 namespace lopsar {
 namespace {
 
-// What a tile touches more than once takes at most half of a second-level cache.
+// What this tile and the next touch more than once fits into a second-level cache.
 std::size_t tile_pixels(const Pixelwise& op, bool adjoint, std::size_t value_size) {
   constexpr std::size_t cache = 512 * 1024;
   std::size_t tile = 512;
@@ -18,12 +18,12 @@ std::size_t tile_pixels(const Pixelwise& op, bool adjoint, std::size_t value_siz
 #define LOPSAR_TILES(T)                                                                                              \
   void Pixelwise::forward(ConstBlock<T> x, Block<T> y, int threads) const {                                          \
     cpu::for_pixels(y.pixels, tile_pixels(*this, false, sizeof(T)), threads, [&](std::size_t from, std::size_t to) { \
-      forward_tile(x.part(from, to - from), y.part(from, to - from), {from, true});                                  \
+      forward_tile(x.part(from, to - from), y.part(from, to - from), {from, true, true});                            \
     });                                                                                                              \
   }                                                                                                                  \
   void Pixelwise::adjoint(ConstBlock<T> y, Block<T> x, int threads) const {                                          \
     cpu::for_pixels(x.pixels, tile_pixels(*this, true, sizeof(T)), threads, [&](std::size_t from, std::size_t to) {  \
-      adjoint_tile(y.part(from, to - from), x.part(from, to - from), {from, true});                                  \
+      adjoint_tile(y.part(from, to - from), x.part(from, to - from), {from, true, true});                            \
     });                                                                                                              \
   }
 LOPSAR_TILES(float)

@@ -10,6 +10,7 @@ namespace lopsar {
 struct Tile {
   std::size_t first = 0;  // index of the first pixel: where the operator's fields are read
   bool stream = false;    // the result goes to memory and is not read again soon
+  bool ahead = false;     // the input comes from memory, and the pixels after these are read next
 };
 
 // The base of pixelwise operators: it loops over tiles of pixels on all threads; an operator does one tile. To write one of your own, derive

@@ -19,25 +19,38 @@ from .config import (
     get_ndarray_multiplication,
     set_ndarray_multiplication,
 )
+from .dem_error import DemError, date_baselines
+from .derivatives import FirstDerivative, FirstDirectionalDerivative, Gradient, Laplacian, SecondDerivative, SecondDirectionalDerivative
+from .diagonal import Diagonal, Identity, Zero
 from .function_operator import FunctionOperator, MemoizeOperator
+from .interpolation import Spread
 from .invert import invert
 from .linear_operator import LinearOperator, aslinearoperator, dottest
 from .matrix import MatrixMult
 from .network import Network
 from .pattern import Pattern
 from .plot import plot
+from .rearrange import Flip, Pad, Restriction, Roll, Symmetrize, Transpose
+from .regression import LinearRegression, Regression
+from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
+from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
 from .solve import Solution, solve
 from .stack import Stack, open_stack
 from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
+from .sums import CausalIntegration, Sum
+from .time_models import Exponential, Logarithm, Polyline, Polynomial, Seasonal, Step
 from .time_series import TimeSeries, invert_arrays
 
 __version__ = _version("lopsar")
 
 __all__ = [
-    "Block", "BlockDiag", "Conj", "Error", "FileError", "FunctionOperator", "HStack", "Imag", "InvalidArgument", "Kronecker", "LinearOperator",
-    "MatrixMult", "MemoizeOperator", "Network", "Pattern", "Real", "ShapeError", "Solution", "Stack", "Status", "TimeSeries", "VStack",
-    "active_isa", "aslinearoperator", "basicoperators", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication",
-    "get_ndarray_multiplication", "invert", "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication",
-    "signalprocessing", "simulate", "solve", "utils",
+    "Block", "BlockDiag", "CausalIntegration", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential", "FileError",
+    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identity", "Imag", "InvalidArgument",
+    "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern",
+    "Polyline", "Polynomial", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
+    "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
+    "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators",
+    "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert",
+    "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]

@@ -13,4 +13,16 @@ LOPSAR_HD V terms(int n, const int* column, const value_t<V>* coefficient, const
   return sum;
 }
 
+// Two rows of terms with the same columns: x is read once.
+template <class V>
+LOPSAR_HD void terms_of_two(int n, const int* column, const value_t<V>* first, const value_t<V>* second, const value_t<V>* x, std::size_t stride,
+                            V& a, V& b) {
+  a = b = V(value_t<V>(0));
+  for (int e = 0; e < n; ++e) {
+    const V value = io<V>::load_any(x + static_cast<std::size_t>(column[e]) * stride);
+    a = madd(V(first[e]), value, a);
+    b = madd(V(second[e]), value, b);
+  }
+}
+
 }  // namespace lopsar::kernels
