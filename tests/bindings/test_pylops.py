@@ -138,7 +138,8 @@ def make(package, kind):
            for k, o in (("forward", 3), ("centered", 3), ("centered", 5), ("backward", 3)) for e in (True, False)},
         **{f"SecondDerivative {k} {e}": (lambda k=k, e=e: lib.SecondDerivative((3, 9), axis=1, sampling=0.3, kind=k, edge=e))
            for k in ("forward", "centered", "backward") for e in (True, False)},
-        **{f"Laplacian {k}": (lambda k=k: lib.Laplacian((6, 7), weights=(1, 2), sampling=(0.5, 2), kind=k)) for k in ("forward", "centered", "backward")},
+        **{f"Laplacian {k}": (lambda k=k: lib.Laplacian((6, 7), weights=(1, 2), sampling=(0.5, 2), kind=k))
+           for k in ("forward", "centered", "backward")},
         "Gradient": lambda: lib.Gradient((6, 7), sampling=(0.5, 2), edge=True),
         "FirstDirectionalDerivative": lambda: lib.FirstDirectionalDerivative((6, 7), np.array([0.6, 0.8])),
         "SecondDirectionalDerivative": lambda: lib.SecondDirectionalDerivative((6, 7), np.array([0.6, 0.8])),
