@@ -30,7 +30,7 @@ class Regression(LinearOperator):
     def __init__(self, taxis: Any, order: int, dtype: Any = "float64", name: str = "R") -> None:
         taxis = np.asarray(taxis)
         if taxis.ndim != 1 or taxis.size == 0 or taxis.dtype.kind not in "iuf" or order < 0:
-            raise _core.InvalidArgument(f"Regression: expected a list of numbers and an order >= 0, got {taxis.dtype} of shape {taxis.shape}, {order}")
+            raise _core.InvalidArgument(f"Regression: expected numbers (m,) and an order >= 0, got {taxis.dtype} of shape {taxis.shape}, {order}")
         self.taxis, self.order = taxis, order
         matrix = np.vander(taxis.astype(np.float64), order + 1, increasing=True)
         if is_short(*((n,) for n in matrix.shape)):
