@@ -99,6 +99,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     _operands: Any = ()       # kept alive for the core, which only looks at them
     _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
     _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
+    _axes: Any = MappingProxyType({})    # names and values of the first axis of "dims" and "dimsd", where the operator knows them
     _given_dims: Any = None
     _given_dimsd: Any = None
     _forceflat: bool | None = None
@@ -219,11 +220,11 @@ class LinearOperator(sparse_linalg.LinearOperator):
     def _rmatvec(self, x: np.ndarray) -> np.ndarray:
         return self._base(x, True)
 
-    def _matmat(self, X: np.ndarray) -> np.ndarray:
-        return self._base(X, False)
+    def _matmat(self, x: np.ndarray) -> np.ndarray:
+        return self._base(x, False)
 
-    def _rmatmat(self, X: np.ndarray) -> np.ndarray:
-        return self._base(X, True)
+    def _rmatmat(self, x: np.ndarray) -> np.ndarray:
+        return self._base(x, True)
 
     def _base(self, x: np.ndarray, adjoint: bool) -> np.ndarray:
         """What a method does that a subclass has not replaced: the core, the wrapped operator, or the method that was replaced."""
@@ -357,27 +358,31 @@ class LinearOperator(sparse_linalg.LinearOperator):
             return applied(self, x)
         return self._array(np.asarray(x))
 
-    def _array(self, x: np.ndarray) -> np.ndarray:
-        n, dims, shape = self.shape[1], self.dims, x.shape
+    def _fit(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """For an input of this shape: the shape to apply to, flat or columns, and the shape of the result."""
+        (m, n), dims, dimsd = self.shape, self.dims, self.dimsd
         nd = get_ndarray_multiplication()
-        flat = self._forceflat or not nd
-        if not nd and (x.ndim > 2 or (x.ndim == 2 and shape[0] != n)):
+        if not nd and (len(shape) > 2 or (len(shape) == 2 and shape[0] != n)):
             raise _core.ShapeError(f"{type(self).__name__}: expected a vector or columns, got {shape}; set_ndarray_multiplication(True) allows more")
+        if self._forceflat or not nd:
+            dimsd = (m,)
         if shape == dims:
-            y = self.matvec(x.reshape(-1))
-            return y if flat or len(self.dimsd) == 1 else y.reshape(self.dimsd)
-        if x.ndim > 1 and shape[:-1] == dims:
-            y = self.matmat(x.reshape(n, shape[-1]))
-            return y if flat else y.reshape(*self.dimsd, shape[-1])
-        if x.ndim == 1 and shape[0] == n:
-            return self.matvec(x)
-        if x.ndim == 2 and shape[0] == n:
-            return self.matmat(x)
-        if x.ndim > 2 and shape[0] == n and self.pixelwise:
-            return self.matmat(x.reshape(n, _size(shape[1:]))).reshape(self.shape[0], *shape[1:])
+            return (n,), dimsd
+        if len(shape) > 1 and shape[:-1] == dims:
+            return (n, shape[-1]), (*dimsd, shape[-1])
+        if shape == (n,):
+            return (n,), (m,)
+        if shape[:1] == (n,) and (len(shape) == 2 or self.pixelwise):
+            return (n, _size(shape[1:])), (m, *shape[1:])
         cube = "" if len(dims) == 1 else f", {dims} or ({', '.join(map(str, dims))}, k)"
         raise _core.ShapeError(f"{type(self).__name__} of shape {self.shape}: expected an array of shape ({n},) or ({n}, k){cube}, got {shape}; "
                                "reshape it or check the order of the factors")
+
+    def _array(self, x: np.ndarray) -> np.ndarray:
+        given, result = self._fit(x.shape)
+        x = x if x.shape == given else x.reshape(given)
+        y = self.matvec(x) if len(given) == 1 else self.matmat(x)
+        return y if y.shape == result else y.reshape(result)
 
     def __matmul__(self, x: Any) -> Any:
         quick = self._quick
@@ -418,7 +423,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
         other = aslinearoperator(other)
         dims = other.dims if len(self.dims) == 1 else self.dims
         dimsd = other.dimsd if len(self.dimsd) == 1 else self.dimsd
-        return _composed(function(self._node(), other._node()), (self, other), np.result_type(self.dtype, other.dtype), dims, dimsd, _flat(self, other))
+        dtype = np.result_type(self.dtype, other.dtype)
+        return _composed(function(self._node(), other._node()), (self, other), dtype, dims, dimsd, _flat(self, other))
 
     def __add__(self, other: Any) -> Any:
         return self._added(other, _core.sum)
@@ -472,6 +478,19 @@ class LinearOperator(sparse_linalg.LinearOperator):
     def describe(self, latex: bool = False) -> str:
         """The formula with shapes, units and names of parameters, as text or as LaTeX."""
         return self._node().describe(latex)
+
+    def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
+        """Name, values and further coordinates of the first axis of the model ("dims") or of the data ("dimsd"), for xarray."""
+        done, of = self._undo
+        if done in ("adjoint", "transpose"):
+            return of._axis("dimsd" if side == "dims" else "dims")
+        if side in self._axes:
+            return (*self._axes[side], {})
+        if self._operands and type(self) is LinearOperator:
+            return self._operands[0 if side == "dimsd" else -1]._axis(side)
+        if side == "dims" and (named := self.parameters):
+            return "parameter", [name for name, _ in named], {"unit": [unit for _, unit in named]}
+        return None, None, {}
 
     def _one_matrix(self) -> None:
         if self.pixels > 1:
@@ -576,7 +595,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
         if method == "explicit":
             return (self.A if self.explicit and hasattr(self, "A") else self.tosparse()).trace()
         from .utils import estimators
-        functions = {"hutchinson": estimators.trace_hutchinson, "hutch++": estimators.trace_hutchpp, "na-hutch++": estimators.trace_nahutchpp}
+        functions: dict[str, Callable[..., float]] = {"hutchinson": estimators.trace_hutchinson, "hutch++": estimators.trace_hutchpp,
+                                                      "na-hutch++": estimators.trace_nahutchpp}
         if method not in functions:
             raise NotImplementedError(f"trace: expected method 'explicit', 'hutchinson', 'hutch++' or 'na-hutch++', got {method!r}")
         return functions[method](self, neval=neval, backend=backend, **kwargs_trace)

@@ -66,6 +66,9 @@ class Network(LinearOperator):
             native = _core.Network(text, _date(reference))
         self._network = native
         super().__init__(native.operator, dtype=dtype, name="Network")
+        dates = native.dates
+        self._axes = {"dims": ("date", dates[:native.reference] + dates[native.reference + 1:]),
+                      "dimsd": ("pair", ["_".join(pair) for pair in self.pairs])}
 
     @property
     def dates(self) -> list[str]:

@@ -47,6 +47,10 @@ class _Stack(LinearOperator):
         super().__init__(native, dtype=dtype, dims=dims["dims"], dimsd=dims["dimsd"], forceflat=forceflat,
                          clinear=all(op.clinear for op in self.ops))
         self._operands = tuple(self.ops)
+        self._shared = shared
+
+    def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
+        return self.ops[0]._axis(side) if self._shared == (side,) else super()._axis(side)
 
 
 class VStack(_Stack):

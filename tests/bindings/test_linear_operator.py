@@ -285,8 +285,9 @@ def every_kind():
     rng = np.random.default_rng(3)
     M = rng.standard_normal((6, 4))
     C = M + 1j * rng.standard_normal((6, 4))
-    return [(lp.Pattern(M), M), (lp.MatrixMult(M), M), (lp.MatrixMult(C), C), (lp.MatrixMult(sp.csr_matrix(C)), C), (lp.aslinearoperator(sp.coo_matrix(M)), M),
-            (lp.LinearOperator(sla.aslinearoperator(C)), C), (lp.FunctionOperator(lambda x: M @ x, lambda y: M.T @ y, 6, 4), M),
+    return [(lp.Pattern(M), M), (lp.MatrixMult(M), M), (lp.MatrixMult(C), C), (lp.MatrixMult(sp.csr_matrix(C)), C),
+            (lp.aslinearoperator(sp.coo_matrix(M)), M), (lp.LinearOperator(sla.aslinearoperator(C)), C),
+            (lp.FunctionOperator(lambda x: M @ x, lambda y: M.T @ y, 6, 4), M),
             (lp.MemoizeOperator(lp.MatrixMult(C)), C), (lp.FunctionOperator(lambda x: C @ x, lambda y: C.conj().T @ y, 6, 4, dtype="complex128"), C)]
 
 
@@ -379,8 +380,9 @@ def test_pattern_with_fields(dtype):
 
 def test_precision_is_that_of_the_input():
     M = np.random.default_rng(0).standard_normal((6, 4))
-    for op in (lp.Pattern(M), lp.MatrixMult(M), lp.MatrixMult(sp.csr_matrix(M)), 2 * lp.MatrixMult(M), lp.signalprocessing.Fredholm1(M.reshape(1, 6, 4)),
-               lp.MatrixMult(M, dtype="float32") @ lp.Pattern(np.eye(4)), np.float64(2) * lp.Pattern(M)):
+    for op in (lp.Pattern(M), lp.MatrixMult(M), lp.MatrixMult(sp.csr_matrix(M)), 2 * lp.MatrixMult(M),
+               lp.signalprocessing.Fredholm1(M.reshape(1, 6, 4)), lp.MatrixMult(M, dtype="float32") @ lp.Pattern(np.eye(4)),
+               np.float64(2) * lp.Pattern(M)):
         for given, wanted in [(np.float32, np.float32), (np.float64, np.float64), (np.complex64, np.complex64), (np.complex128, np.complex128),
                               (np.int8, np.float64), (bool, np.float64), (">f4", np.float32)]:
             x = np.ones((4, 3), given)
