@@ -281,8 +281,8 @@ TEMPLATE_TEST_CASE("Stencils pass the operator suite", "[operators][stencil]", f
 // threads, and equal those of a few columns computed in pieces by the definition.
 TEMPLATE_TEST_CASE("Large fields are the same as small ones", "[operators][stencil]", float, double) {
   using T = TestType;
-  if (sanitized) return;
   for (const auto& dims : {Dims{130, 20011}, Dims{20011, 131}, Dims{40, 260, 257}, Dims{2600001}}) {
+    if (sanitized && dims != Dims{130, 20011}) continue;
     const lopsar::Gradient op(dims);
     const std::size_t n = lopsar::product(dims), rank = dims.size();
     const auto x = suite::random_grid<T>(n, 1, 4);
