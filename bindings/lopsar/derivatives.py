@@ -118,12 +118,13 @@ class Gradient(LinearOperator):
 
 
 def _along(dims: Any, v: Any, sampling: Any, edge: bool, kind: str) -> LinearOperator:
-    """v . grad"""
-    gradient, v = Gradient(dims, sampling, edge, kind), np.asarray(v)
-    fields = gradient.dimsd
+    """v . grad; in one pass if v is one direction."""
+    v, fields = np.asarray(v), (len(shape_of(dims)), *shape_of(dims))
     if v.shape not in ((fields[0],), fields):
         raise _core.ShapeError(f"directional derivative: expected one direction {(fields[0],)} or one per value {fields}, got {v.shape}")
-    return Sum(fields, axis=0) @ (Diagonal(v, dims=fields, axis=0) if v.ndim == 1 else Diagonal(v)) @ gradient
+    if v.ndim == 1 and v.dtype.kind != "c":
+        return LinearOperator(_core.directional_derivative(fields[1:], v.tolist(), np.atleast_1d(sampling).tolist(), kind, edge))
+    return Sum(fields, axis=0) @ (Diagonal(v, dims=fields, axis=0) if v.ndim == 1 else Diagonal(v)) @ Gradient(dims, sampling, edge, kind)
 
 
 class FirstDirectionalDerivative(LinearOperator):

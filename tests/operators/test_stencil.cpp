@@ -155,6 +155,24 @@ TEMPLATE_TEST_CASE("Gradient stacks first derivatives", "[operators][stencil]", 
       }
 }
 
+TEMPLATE_TEST_CASE("DirectionalDerivative weighs first derivatives", "[operators][stencil]", float, double) {
+  for (const auto kind : kinds)
+    for (const bool edge : {false, true})
+      for (const std::vector<double>& v : {std::vector<double>{1, -2, 0.5}, {0, 3, 0}, {0, 0, 0}}) {
+        const Dims dims{3, 4, 5};
+        MatrixXd matrix = MatrixXd::Zero(60, 60), magnitude = matrix;
+        for (std::size_t a = 0; a < 3; ++a) {
+          const MatrixXd part = v[a] * along(dims, a, first_derivative(size(dims[a]), {0.5, kind, edge, 3}));
+          matrix += part;
+          magnitude += part.cwiseAbs();
+        }
+        const lopsar::DirectionalDerivative op(dims, v, {0.5}, kind, edge);
+        suite::equals_matrix<TestType>(op, matrix, magnitude, 12);
+        suite::is_adjoint<TestType>(op);
+      }
+  CHECK_THROWS_AS(lopsar::DirectionalDerivative({3, 4}, {1}), ShapeError);
+}
+
 TEMPLATE_TEST_CASE("Smoothing1D is a moving average with zeros outside", "[operators][stencil]", float, double) {
   for (const auto& [dims, axis] : grids)
     for (const std::size_t window : {1, 2, 3, 5}) {
