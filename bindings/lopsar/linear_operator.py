@@ -211,7 +211,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
         if self._native is not None:
             return self._native
         # Made anew each time: kept on the operator, it would keep the operator alive for ever.
-        return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c" or not self.clinear, self.name or type(self).__name__)
+        return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c", self.name or type(self).__name__)
 
     # -- the maths: subclasses replace these -------------------------------------------------------------------------
     def _matvec(self, x: np.ndarray) -> np.ndarray:
@@ -274,13 +274,13 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return self._turned("adjoint", self.dimsd, self.dims)
 
     def _transpose(self) -> LinearOperator:
-        if self.dtype.kind != "c" and self.clinear:
+        if self.dtype.kind != "c":
             return self._adjoint()
         return self._turned("transpose", self.dimsd, self.dims)
 
     def conj(self) -> LinearOperator:
         """The complex conjugate, ``conj(A) x = conj(A conj(x))``; a real operator itself."""
-        if self.dtype.kind != "c" and self.clinear:
+        if self.dtype.kind != "c":
             return self
         return self._turned("conjugate", self.dims, self.dimsd)
 
@@ -363,7 +363,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
         (m, n), dims, dimsd = self.shape, self.dims, self.dimsd
         nd = get_ndarray_multiplication()
         if not nd and (len(shape) > 2 or (len(shape) == 2 and shape[0] != n)):
-            raise _core.ShapeError(f"{type(self).__name__}: expected a vector or columns, got {shape}; set_ndarray_multiplication(True) allows more")
+            raise _core.ShapeError(f"{type(self).__name__}: Operator can only be applied to 1D vectors or 2D matrices: expected ({n},) or ({n}, k), "
+                                   f"got {shape}; set_ndarray_multiplication(True) allows more")
         if self._forceflat or not nd:
             dimsd = (m,)
         if shape == dims:
@@ -671,7 +672,7 @@ def _reshaped(y: np.ndarray, shape: tuple[int, ...], op: LinearOperator) -> np.n
 def _flat(*operands: LinearOperator) -> bool | None:
     given = {op.forceflat for op in operands} - {None}
     if len(given) > 1:
-        raise _core.InvalidArgument("expected operators with the same forceflat, got True and False")
+        raise _core.InvalidArgument("Operators have conflicting forceflat: expected the same, got True and False; set it on one of them")
     return given.pop() if given else None
 
 

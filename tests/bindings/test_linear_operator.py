@@ -448,7 +448,7 @@ def test_matrices():
 def test_functions():
     double = lp.FunctionOperator(lambda x: 2 * x, 5)
     assert double.shape == (5, 5) and double.name == "F"
-    with pytest.raises(NotImplementedError, match="adjoint"):
+    with pytest.raises(NotImplementedError, match="Adjoint"):
         double.H @ np.ones(5)
     assert lp.FunctionOperator(lambda x: x[:3], 3, 5).shape == (3, 5)
     assert lp.FunctionOperator(np.copy, np.copy, 4).shape == (4, 4)
@@ -498,6 +498,7 @@ def test_matrix_numbers():
     diagonal = lp.Pattern(sp.diags(np.arange(200.0)))
     assert diagonal.trace() == np.trace(low) ** 0 * np.arange(200.0).sum()
     assert np.isclose(diagonal.trace(neval=5, method="hutchinson"), np.arange(200.0).sum())   # exact for a diagonal and signs
+    assert np.isclose(lp.MatrixMult(M).trace(neval=30, method="hutchinson", sampler="unitvector", batch_size=7), np.trace(M))
     with pytest.raises(ValueError):
         tall.trace()
     with pytest.raises(NotImplementedError):
