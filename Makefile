@@ -47,8 +47,11 @@ test-cpp: setup
 test-python: setup
 	$(BIN)/python tests/bindings/every_level.py
 
-bench: setup
+# With MintPy and PyLops to compare with.
+bench:
+	$(MAKE) setup EXTRAS=test,peers
 	$(BIN)/python tests/bench/bench_invert_arrays.py
+	$(BIN)/python tests/bench/bench_operators.py
 
 format: setup
 	clang-format -i $(SOURCES)

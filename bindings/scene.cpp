@@ -76,9 +76,8 @@ void register_scene(py::module_& m) {
     return pixelwise_if_short(SecondDerivative(dims, axis, {sampling, difference(kind, "SecondDerivative"), edge, 3}));
   });
   m.def("laplacian",
-        [](const Dims& dims, const Axes& axes, const Numbers& weights, const Numbers& sampling, const std::string& kind, bool edge) -> LinearOperator {
-          return Laplacian(dims, axes, weights, sampling, difference(kind, "Laplacian"), edge);
-        });
+        [](const Dims& dims, const Axes& axes, const Numbers& weights, const Numbers& sampling, const std::string& kind,
+           bool edge) -> LinearOperator { return Laplacian(dims, axes, weights, sampling, difference(kind, "Laplacian"), edge); });
   m.def("gradient", [](const Dims& dims, const Numbers& sampling, const std::string& kind, bool edge) -> LinearOperator {
     return Gradient(dims, sampling, difference(kind, "Gradient"), edge);
   });
@@ -107,14 +106,14 @@ void register_scene(py::module_& m) {
       "Values (1, n) float32 or float64, looked at, or complex, copied; on one axis, or on the whole field (None).");
 
   m.def("causal_integration", [](const Dims& dims, Axis axis, double sampling, const std::string& kind, bool remove_first) -> LinearOperator {
-    const auto rule = one_of<Quadrature>(
-        kind, {{"full", Quadrature::full}, {"half", Quadrature::half}, {"trapezoidal", Quadrature::trapezoidal}}, "CausalIntegration");
+    const auto rule = one_of<Quadrature>(kind, {{"full", Quadrature::full}, {"half", Quadrature::half}, {"trapezoidal", Quadrature::trapezoidal}},
+                                         "CausalIntegration");
     return CausalIntegration(dims, axis, sampling, rule, remove_first);
   });
   m.def("sum_axis", [](const Dims& dims, Axis axis) -> LinearOperator { return pixelwise_if_short(Sum(dims, axis)); });
   m.def("interpolation", [](const Dims& dims, const Array<double>& positions, Axis axis, const std::string& kind) -> LinearOperator {
-    const auto rule = one_of<Interpolant>(
-        kind, {{"nearest", Interpolant::nearest}, {"linear", Interpolant::linear}, {"sinc", Interpolant::sinc}}, "Interp");
+    const auto rule =
+        one_of<Interpolant>(kind, {{"nearest", Interpolant::nearest}, {"linear", Interpolant::linear}, {"sinc", Interpolant::sinc}}, "Interp");
     return pixelwise_if_short(Interpolation(dims, numbers(positions), axis, rule));
   });
   m.def("bilinear", [](const Dims& dims, const Array<double>& first, const Array<double>& second) -> LinearOperator {
@@ -129,8 +128,8 @@ void register_scene(py::module_& m) {
       "A sparse matrix (n, dims[axis]) along an axis.");
   m.def(
       "on_fields",
-      [](const Dims& dims, const Dims& dimsd, const Array<std::int64_t>& row, const Array<std::int64_t>& column,
-         const Array<double>& coefficient, std::string name) -> LinearOperator {
+      [](const Dims& dims, const Dims& dimsd, const Array<std::int64_t>& row, const Array<std::int64_t>& column, const Array<double>& coefficient,
+         std::string name) -> LinearOperator {
         return pixelwise_if_short(AlongAxis(dims, dimsd, triplets(row, column, coefficient), std::move(name)));
       },
       "A sparse matrix (product of dimsd, product of dims) on whole fields.");

@@ -36,4 +36,10 @@ struct AxisMatrix {
   }
 };
 
+// A matrix that acts along `axis` of plane `input`, and adds to plane `output`.
+struct AxisTerm {
+  std::size_t output = 0, input = 0, axis = 0;
+  AxisMatrix matrix;
+};
+
 }  // namespace lopsar

@@ -75,7 +75,8 @@ std::vector<Stencil::Term> laplacian_terms(const Dims& dims, const std::vector<s
   for (std::size_t a = 0; a < axes.size(); ++a) {
     const std::size_t axis = checked_axis(axes[a], dims.size(), "Laplacian");
     for (const auto& term : terms)
-      if (term.axis == axis) throw InvalidArgument("Laplacian: expected different axes, got " + std::to_string(axis) + " twice; add up their weights");
+      if (term.axis == axis)
+        throw InvalidArgument("Laplacian: expected different axes, got " + std::to_string(axis) + " twice; add up their weights");
     terms.push_back({0, 0, axis, second_difference(dims[axis], {sampling[a], kind, edge, 3}, weights[a], "Laplacian")});
   }
   return terms;

@@ -116,7 +116,8 @@ Interpolation::Interpolation(const Dims& dims, const std::vector<double>& positi
     : AlongAxis(dims, axis, positions.size(), interpolated(dims[axis_of(dims, axis, "Interp")], positions, kind), "Interp") {}
 
 Bilinear::Bilinear(const Dims& dims, const std::vector<double>& first, const std::vector<double>& second)
-    : Stencil(flattened(dims, at_least_two(dims)[0] * dims[1]), 0, bilinear(at_least_two(dims), first, second), dims, flattened(dims, first.size()), "Bilinear") {}
+    : Stencil(flattened(dims, at_least_two(dims)[0] * dims[1]), 0, bilinear(at_least_two(dims), first, second), dims, flattened(dims, first.size()),
+              "Bilinear") {}
 
 Sum::Sum(const Dims& dims, std::ptrdiff_t axis)
     : Stencil(dims, axis_of(dims, axis, "Sum"), ones(dims[axis_of(dims, axis, "Sum")]), dims, without(dims, axis_of(dims, axis, "Sum")), "Sum") {}

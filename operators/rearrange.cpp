@@ -103,13 +103,14 @@ FieldRestriction::FieldRestriction(const Dims& dims, const std::vector<std::ptrd
     : Stencil(dims, axis_of(dims, axis, "Restriction"), picked(dims[axis_of(dims, axis, "Restriction")], indices), "Restriction") {}
 
 FieldZero::FieldZero(const Dims& dimsd, const Dims& dims)
-    : Stencil({product(checked_dims(dims, "Zero"))}, 0,
-              [&] {
-                AxisMatrix m(product(dims));
-                m.append(product(checked_dims(dimsd, "Zero")), {});
-                return m;
-              }(),
-              dims, dimsd, "Zero") {}
+    : Stencil(
+          {product(checked_dims(dims, "Zero"))}, 0,
+          [&] {
+            AxisMatrix m(product(dims));
+            m.append(product(checked_dims(dimsd, "Zero")), {});
+            return m;
+          }(),
+          dims, dimsd, "Zero") {}
 
 BoxCopy::BoxCopy(Dims dims, Dims dimsd, Dims box, Dims from, Dims to, std::string name)
     : SceneOperator(std::move(dims), std::move(dimsd), std::move(name)), box_(std::move(box)), from_(std::move(from)), to_(std::move(to)) {}

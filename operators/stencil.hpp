@@ -8,6 +8,9 @@
 #include <lopsar/operators/scene_operator.hpp>
 
 namespace lopsar {
+namespace cpu {
+struct StencilProgram;
+}
 
 // y[o] = sum of A x[i] over the terms (o, i, axis, A), A acting along that axis of a grid; o and i count the planes of data and model.
 //
@@ -15,10 +18,7 @@ namespace lopsar {
 // from memory (its neighbors lie in the cache) and y written once. Derive from it to name an operator: the constructor works out the terms.
 class Stencil : public SceneOperator<Stencil> {
  public:
-  struct Term {
-    std::size_t output = 0, input = 0, axis = 0;
-    AxisMatrix matrix;
-  };
+  using Term = AxisTerm;
   // One plane in, one plane out, one matrix along `axis` of `grid` (matrix.columns long there; matrix.rows in the data).
   Stencil(const Dims& grid, std::size_t axis, AxisMatrix matrix, std::string name);
   // The same under other dims with as many values, e.g. where the matrix acts on two axes at once.
@@ -32,11 +32,10 @@ class Stencil : public SceneOperator<Stencil> {
 
  private:
   friend SceneOperator<Stencil>;
-  struct Program;
   template <class T>
   void array(const T* from, T* to, std::size_t k, bool adjoint, int threads) const;
 
-  std::shared_ptr<const Program> forward_, adjoint_;
+  std::shared_ptr<const cpu::StencilProgram> forward_, adjoint_;
 };
 
 }  // namespace lopsar

@@ -6,8 +6,8 @@ import sys
 
 import lopsar
 
-NUMERICS = ["tests/bindings/test_solve.py", "tests/bindings/test_time_series.py", "tests/bindings/test_linear_operator.py",
-            "tests/bindings/test_invert.py", "tests/bindings/test_real_data.py", "tests/bindings/test_physics.py", "tests/bindings/test_examples.py"]
+NUMERICS = [f"tests/bindings/test_{name}.py" for name in ("solve", "time_series", "linear_operator", "pixelwise", "scene", "pylops", "invert",
+                                                            "real_data", "physics", "examples")]
 
 failed = []
 levels = ["scalar", "base", "avx2", "avx512"]

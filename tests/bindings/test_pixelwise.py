@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 
 import lopsar as lp
@@ -247,3 +248,105 @@ def test_weighting():
 def test_what_does_not_make_sense(call, message):
     with pytest.raises((lp.InvalidArgument, lp.ShapeError), match=message):
         call(lp.Network(PAIRS))
+
+
+def golden(shared, case):
+    """Series of MintPy, its dates with the time of day, and what its programs made of it."""
+    h5py = pytest.importorskip("h5py")
+    folder = shared / "golden_models" / case
+    with h5py.File(folder / "timeseries.h5") as f:
+        seconds = float(f.attrs.get("CENTER_LINE_UTC", 0))
+        time = f"T{int(seconds // 3600):02d}{int(seconds % 3600 // 60):02d}" if seconds else ""   # the rest of a minute does not matter
+        dates = [d.decode() for d in f["date"][:]]
+        series = f["timeseries"][:].astype(float)
+        return folder, h5py, dates, [d + time for d in dates], dates.index(f.attrs["REF_DATE"]), f["bperp"][:].astype(float), series
+
+
+def deformation(dates, args):
+    """The functions of `args`, and the names of MintPy's datasets for their unknowns."""
+    poly = 1 if args.poly is None else args.poly
+    models = [(lp.Polynomial, poly)] + [(lp.Seasonal, T) for T in args.periodic] + [(lp.Step, d) for d in args.step]
+    models += [(lp.Polyline, d) for d in args.polyline]
+    relaxations = [(kind, onset, int(float(tau))) for kind, given in (("exp", args.exp), ("log", args.log))
+                   for onset, *taus in given for tau in taus]
+    models += [(lp.Exponential if kind == "exp" else lp.Logarithm, onset, tau) for kind, onset, tau in relaxations]
+    names = ["intercept", "velocity", "acceleration", "poly3"][: poly + 1]
+    for T in args.periodic:
+        names += [{1.0: "annual", 0.5: "semiAnnual"}.get(T, f"period{T}Y") + "Amplitude"] * 2
+    names += [f"step{d}" for d in args.step] + [f"velocityPost{d}" for d in args.polyline]
+    names += [f"{kind}{onset}Tau{tau}D" for kind, onset, tau in relaxations]
+    return lp.HStack([cls(dates, *rest, convention="mintpy") for cls, *rest in models]), names
+
+
+def options(text):
+    """MintPy's options that only choose the model; None where there are others."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("-g", dest="geometry")
+    parser.add_argument("-p", "--poly", type=int)
+    parser.add_argument("--periodic", nargs="+", type=float, default=[])
+    parser.add_argument("-s", "--step", nargs="+", default=[])
+    parser.add_argument("--polyline", nargs="+", default=[])
+    parser.add_argument("--exp", nargs="+", action="append", default=[])
+    parser.add_argument("--log", nargs="+", action="append", default=[])
+    args, unknown = parser.parse_known_args(text.split())
+    return None if unknown else args
+
+
+@pytest.mark.parametrize("case", ["reversed_25", "sequential_30"])
+def test_golden_velocities(shared, case):
+    """Every model of MintPy's timeseries2velocity. Gates: five times what its float32 is known to lose (reference/mintpy.md, 8.5)."""
+    folder, h5py, _, dates, _, _, series = golden(shared, case)
+    lost = {"intercept": 1.7e-7, "velocity": 6e-7, "acceleration": 1.6e-6, "poly3": 2.7e-6}
+    compared = set()
+    with h5py.File(folder / "expected_velocity.h5") as f:
+        for group in f.values():
+            args = options(group.attrs["args"])
+            if args is None or "-s" in group.attrs["args"].split():   # -s: the first date in use
+                continue
+            G, names = deformation(dates, args)
+            valid = group["intercept"][:] != 0
+            found = np.linalg.lstsq(G.todense(), series[:, valid], rcond=None)[0]
+            rate = 0
+            for k, name in enumerate(names):
+                value = found[k]
+                if name == "velocity":
+                    rate = value
+                elif name.startswith("velocityPost"):
+                    value = rate = rate + value
+                elif name.endswith("Amplitude"):
+                    if names[k - 1] == name:
+                        continue
+                    value = np.hypot(value, found[k + 1])
+                difference = np.abs(group[name][:][valid] - value).max()
+                assert difference <= 5 * lost.get(name, 6e-7 if name.startswith("velocityPost") else 8e-8), (group.attrs["args"], name, difference)
+                compared.add(name)
+    for kind in ("velocity", "poly", "annualAmplitude", "period", "step", "velocityPost", "exp", "log"):
+        assert any(name.startswith(kind) for name in compared), kind
+
+
+@pytest.mark.parametrize("case", ["reversed_25", "sequential_30"])
+def test_golden_dem_errors(shared, case):
+    """MintPy's dem_error with geometry per pixel, baselines per date and per pixel; gate as above."""
+    folder, h5py, names, dates, reference, bperp, series = golden(shared, case)
+    n = 0
+    with h5py.File(folder / "expected_dem_error.h5") as f:
+        for group in f.values():
+            args = options(group.attrs["args"])
+            if args is None or args.geometry in (None, "geometryRadar_height.h5"):
+                continue
+            args.poly = args.poly or 2
+            with h5py.File(folder / args.geometry) as g:
+                geometry = g["slantRangeDistance"][:], g["incidenceAngle"][:]
+                b = bperp
+                if "bperp" in g:
+                    where = [d.decode() for d in g["date"][:]]
+                    b = g["bperp"][:][[where.index(d) for d in names]]
+            op = lp.DemError(dates, b - b[reference], *geometry)
+            column = (op @ np.ones((1, op.pixels))).reshape(series.shape)
+            G = deformation(dates, args)[0].todense()
+            dem = group["dem"][:]
+            for y, x in zip(*np.nonzero(dem)):
+                found = np.linalg.lstsq(np.column_stack([column[:, y, x], G]), series[:, y, x], rcond=None)[0][0]
+                assert abs(found - dem[y, x]) <= 5 * 2.2e-4, (group.attrs["args"], y, x)
+            n += 1
+    assert n >= (7 if case == "reversed_25" else 8)

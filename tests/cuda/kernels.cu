@@ -4,6 +4,7 @@
 
 #include <lopsar/inversion/kernels/phase.hpp>
 #include <lopsar/operators/kernels/pattern.hpp>
+#include <lopsar/operators/kernels/series.hpp>
 #include <lopsar/solvers/kernels/edge_flow.hpp>
 #include <lopsar/solvers/kernels/observation.hpp>
 
@@ -20,6 +21,15 @@ __global__ void pattern_kernel(int rows, std::size_t pixels, const int* start, c
   if (p >= pixels) return;
   for (int i = 0; i < rows; ++i)
     y[i * pixels + p] = terms<float>(start[i + 1] - start[i], column + start[i], coefficient + start[i], x + p, pixels);
+}
+
+// A series without its weighted mean.
+__global__ void datum_kernel(int dates, std::size_t pixels, const float* share, const float* x, float* y) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  float total = 0;
+  for (int d = 0; d < dates; ++d) total = summed<float>(total, share[d], x[d * pixels + p]);
+  for (int d = 0; d < dates; ++d) y[d * pixels + p] = without<float>(x[d * pixels + p], 1, total);
 }
 
 // Observations of `solve`, in place.

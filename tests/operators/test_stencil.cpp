@@ -37,7 +37,7 @@ MatrixXd first_derivative(long n, const DerivativeOptions& o) {
   MatrixXd m = MatrixXd::Zero(n, n);
   const double h = o.sampling;
   for (long i = 0; i < n; ++i) {
-    const bool before = i > 0, behind = i < n - 1, two = i > 1 && i < n - 2;
+    const bool before = i > 0, behind = i<n - 1, two = i> 1 && i < n - 2;
     if (o.kind == Difference::forward && behind) m(i, i + 1) = 1 / h, m(i, i) = -1 / h;
     if (o.kind == Difference::backward && before) m(i, i) = 1 / h, m(i, i - 1) = -1 / h;
     if (o.kind != Difference::centered) continue;
@@ -76,7 +76,8 @@ MatrixXd integral(long n, double h, lopsar::Quadrature kind, bool remove_first) 
 }
 
 // Dims with the axis first, in the middle and last; rows short and long, odd and even.
-const std::vector<std::pair<Dims, std::ptrdiff_t>> grids{{{5}, 0}, {{33}, -1}, {{6, 7}, 0}, {{6, 7}, 1}, {{3, 5, 4}, 1}, {{2, 3, 9}, -1}, {{9, 2, 3}, -3}};
+const std::vector<std::pair<Dims, std::ptrdiff_t>> grids{{{5}, 0},       {{33}, -1},      {{6, 7}, 0},    {{6, 7}, 1},
+                                                         {{3, 5, 4}, 1}, {{2, 3, 9}, -1}, {{9, 2, 3}, -3}};
 std::size_t positive(std::ptrdiff_t axis, const Dims& dims) { return static_cast<std::size_t>(axis < 0 ? axis + size(dims.size()) : axis); }
 
 // Several terms of an entry round to the coefficient, and it once more in float32.
@@ -265,12 +266,14 @@ TEMPLATE_TEST_CASE("Sum adds along an axis", "[operators][interpolation]", float
 TEMPLATE_TEST_CASE("Stencils pass the operator suite", "[operators][stencil]", float, double) {
   const MatrixXd d = along({4, 9}, 1, first_derivative(9, {1, Difference::centered, true, 5}));
   suite::all<TestType>(lopsar::FirstDerivative({4, 9}, 1, {1, Difference::centered, true, 5}), d);
-  const MatrixXd s = along({5, 6}, 0, second_derivative(5, 1, Difference::centered, true)) + along({5, 6}, 1, second_derivative(6, 1, Difference::centered, true));
+  const MatrixXd s =
+      along({5, 6}, 0, second_derivative(5, 1, Difference::centered, true)) + along({5, 6}, 1, second_derivative(6, 1, Difference::centered, true));
   suite::all<TestType>(lopsar::Laplacian({5, 6}, {0, 1}, {1, 1}, {1, 1}, Difference::centered, true), s);
   MatrixXd g(60, 30);
   g << along({5, 6}, 0, first_derivative(5, {})), along({5, 6}, 1, first_derivative(6, {}));
   suite::all<TestType>(lopsar::Gradient({5, 6}), g);
-  suite::all<TestType>(lopsar::CausalIntegration({3, 4}, 1, 0.5, lopsar::Quadrature::trapezoidal), along({3, 4}, 1, integral(4, 0.5, lopsar::Quadrature::trapezoidal, false)));
+  suite::all<TestType>(lopsar::CausalIntegration({3, 4}, 1, 0.5, lopsar::Quadrature::trapezoidal),
+                       along({3, 4}, 1, integral(4, 0.5, lopsar::Quadrature::trapezoidal, false)));
   suite::all<TestType>(lopsar::Sum({3, 4}), along({3, 4}, 1, MatrixXd::Ones(1, 4)));
 }
 
