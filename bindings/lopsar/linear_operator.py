@@ -95,7 +95,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     matvec_count = rmatvec_count = matmat_count = rmatmat_count = 0
     _native: Any = None       # the operator in C++, where there is one
-    _quick: Any = None        # its function `apply`, where input and result need no reshaping and no promotion
+    _replaced = False         # whether a subclass has methods of its own, which then win over the operator in C++
+    _apply: Any = None        # its function `apply`, where input needs no promotion
+    _quick: Any = None        # the same, where neither input nor result needs reshaping
     _operands: Any = ()       # kept alive for the core, which only looks at them
     _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
     _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
@@ -124,15 +126,15 @@ class LinearOperator(sparse_linalg.LinearOperator):
                 self.A = Op.A
             forceflat = getattr(Op, "forceflat", None) if forceflat is None else forceflat
             name = getattr(Op, "name", None) if name is None else name
-            native = getattr(Op, "_native", None)
+            native = None if getattr(Op, "_replaced", False) else getattr(Op, "_native", None)
         self._given_dims, self._given_dimsd = dims, dimsd
         if shape is None:
             if dims is None or dimsd is None:
                 raise _core.InvalidArgument(f"{type(self).__name__}: expected shape, or dims and dimsd, got neither; give one of them")
             shape = (_size(dimsd), _size(dims))
         super().__init__(np.dtype(dtype or np.float64), (int(shape[0]), int(shape[1])))
-        if native is not None and not self._overrides("_matvec", "_rmatvec", "_matmat", "_rmatmat"):
-            self._native = native
+        if native is not None:
+            self._native, self._replaced = native, self._overrides("_matvec", "_rmatvec", "_matmat", "_rmatmat")
             if native.complex and self.dtype.kind != "c":
                 self.dtype = np.result_type(self.dtype, np.complex64)
         self.clinear = clinear is not False
@@ -150,7 +152,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
             raise _core.ShapeError(f"{type(self).__name__}: expected dims {self.dims} and dimsd {self.dimsd} to fit the shape {self.shape}")
         native = self._native
         self._promotes = native is not None and self.dtype.kind == "c" and not native.complex
-        self._quick = native.apply if native is not None and not self._promotes and len(self.dims) == len(self.dimsd) == 1 else None
+        self._apply = native.apply if native is not None and not self._promotes and not self._replaced else None
+        self._quick = self._apply if len(self.dims) == len(self.dimsd) == 1 else None
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -208,7 +211,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
             if self._native.shape != self.shape:
                 raise _core.ShapeError(f"{type(self).__name__}: expected pattern() of shape {self.shape}, got {self._native.shape}")
             self._check_dims()
-        if self._native is not None:
+        if self._native is not None and not self._replaced:
             return self._native
         # Made anew each time: kept on the operator, it would keep the operator alive for ever.
         return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c", self.name or type(self).__name__)
@@ -298,13 +301,17 @@ class LinearOperator(sparse_linalg.LinearOperator):
     # -- products with arrays ----------------------------------------------------------------------------------------
     def matvec(self, x: Any) -> np.ndarray:
         """``A x`` for x of shape (n,) or (n, 1)."""
-        y = self._vector(x, self.shape[1], self._matvec, self.shape[0])
+        y = self._apply(x) if self._apply is not None and type(x) is np.ndarray and x.ndim == 1 else None
+        if y is None:
+            y = self._vector(x, self.shape[1], self._matvec, self.shape[0])
         self.matvec_count += 1
         return y
 
     def rmatvec(self, x: Any) -> np.ndarray:
         """``A^H x`` for x of shape (m,) or (m, 1)."""
-        y = self._vector(x, self.shape[0], self._rmatvec, self.shape[1])
+        y = self._apply(x, True) if self._apply is not None and type(x) is np.ndarray and x.ndim == 1 else None
+        if y is None:
+            y = self._vector(x, self.shape[0], self._rmatvec, self.shape[1])
         self.rmatvec_count += 1
         return y
 
@@ -656,11 +663,14 @@ def _is_number(x: Any) -> bool:
 
 def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:
     """Integers become float64, foreign bytes native ones; float16, which has too few digits for anything here, is refused."""
-    if x.dtype.kind in "iub":
+    dtype = x.dtype
+    if dtype.char in "fdFD" and dtype.isnative:
+        return x
+    if dtype.kind in "iub":
         return x.astype(np.float64)
-    if x.dtype == np.float16:
+    if dtype == np.float16:
         raise _core.InvalidArgument(f"{type(op).__name__}: expected float32, float64 or their complex numbers, got float16; convert it")
-    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+    return x if dtype.isnative else x.astype(dtype.newbyteorder("="))
 
 
 def _reshaped(y: np.ndarray, shape: tuple[int, ...], op: LinearOperator) -> np.ndarray:

@@ -549,14 +549,19 @@ def test_what_methods_of_subclasses_may_be():
     np.testing.assert_array_equal(op @ np.ones(4), 3 * np.ones(4))
     np.testing.assert_array_equal((op @ op.H) @ np.ones((4, 2)), 9 * np.ones((4, 2)))
 
-    class Twice(lp.Pattern):                 # a method of a subclass wins over the core
-        def _matvec(self, x):
-            return 2 * super()._matvec(x)
+    for kind in (lp.Pattern, lp.MatrixMult):
+        class Twice(kind):                   # a method of a subclass wins over the core
+            def _matvec(self, x):
+                return 2 * super()._matvec(x)
 
-        def _rmatvec(self, x):
-            return 2 * super()._rmatvec(x)
+            def _rmatvec(self, x):
+                return 2 * super()._rmatvec(x)
 
-    assert np.array_equal(lp.MatrixMult(np.eye(3)) @ np.ones(3), np.ones(3))
+        op = Twice(np.eye(3))
+        for twice in (op, lp.LinearOperator(op), lp.aslinearoperator(np.eye(3)) @ op, op.H.H, op.T, lp.VStack([op])):
+            np.testing.assert_array_equal(twice @ np.ones(3), 2 * np.ones(3))
+            np.testing.assert_array_equal(twice.matvec(np.ones(3)), 2 * np.ones(3))
+            np.testing.assert_array_equal(twice.H @ np.ones(3), 2 * np.ones(3))
 
     class Nothing(lp.LinearOperator):
         pass
