@@ -21,10 +21,11 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex64), n
 DENSE = 2048   # rows or columns up to which a dense matrix is the quick and exact way
 
 
-def _dims(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
+def _dims(value: Any) -> Any:
+    """A tuple of int from a number or a sequence; None stays None."""
     if value is None:
         return None
-    return (int(value),) if np.ndim(value) == 0 else tuple(int(n) for n in value)  # type: ignore[arg-type, union-attr]
+    return (int(value),) if np.ndim(value) == 0 else tuple(int(n) for n in value)
 
 
 def _size(dims: tuple[int, ...]) -> int:
@@ -93,6 +94,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     ======================  ============================
     """
 
+    dtype: np.dtype[Any]
     matvec_count = rmatvec_count = matmat_count = rmatmat_count = 0
     _native: Any = None       # the operator in C++, where there is one
     _replaced = False         # whether a subclass has methods of its own, which then win over the operator in C++
