@@ -196,12 +196,14 @@ py::dict lower(const LinearOperator& op) {
 }
 
 // y_i = sum of coefficient * (row of `fields`, -1: none) * x_j.
-LinearOperator pattern(std::pair<std::size_t, std::size_t> shape, const std::vector<std::size_t>& row, const std::vector<std::size_t>& column,
-                       const std::vector<double>& coefficient, const std::vector<int>& factor, const std::optional<py::array>& fields,
-                       std::string name) {
+using Indices = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+LinearOperator pattern(std::pair<std::size_t, std::size_t> shape, const Indices& row, const Indices& column, const py::array_t<double>& coefficient,
+                       const Indices& factor, const std::optional<py::array>& fields, std::string name) {
   Lowering matrix;
   matrix.shape = {shape.first, shape.second};
-  for (std::size_t i = 0; i < row.size(); ++i) matrix.triplets.push_back({row[i], column[i], coefficient[i], factor[i]});
+  for (py::ssize_t i = 0; i < row.size(); ++i)
+    matrix.triplets.push_back(
+        {static_cast<std::size_t>(row.at(i)), static_cast<std::size_t>(column.at(i)), coefficient.at(i), static_cast<int>(factor.at(i))});
   if (fields) {
     matrix.fields.push_back(field(*fields, "fields"));
     for (std::size_t i = 0; i < matrix.fields[0].rows(); ++i) matrix.factors.push_back({{0, i}});

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 __all__ = ["disabled_ndarray_multiplication", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "set_ndarray_multiplication"]
@@ -23,18 +23,19 @@ def set_ndarray_multiplication(val: bool) -> None:
 
 @contextmanager
 def _set(val: bool) -> Iterator[bool]:
-    before = _enabled.set(val)
+    before = _enabled.get()
+    _enabled.set(val)
     try:
-        yield before.old_value is not False
+        yield before
     finally:
-        _enabled.reset(before)
+        _enabled.set(before)
 
 
-def enabled_ndarray_multiplication() -> Iterator[bool]:
+def enabled_ndarray_multiplication() -> AbstractContextManager[bool]:
     """Context in which ``A @ x`` takes arrays of shape `dims`."""
     return _set(True)
 
 
-def disabled_ndarray_multiplication() -> Iterator[bool]:
+def disabled_ndarray_multiplication() -> AbstractContextManager[bool]:
     """Context in which ``A @ x`` takes only vectors and columns."""
     return _set(False)

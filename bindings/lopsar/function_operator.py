@@ -44,7 +44,7 @@ class FunctionOperator(LinearOperator):
 
     def _rmatvec(self, x: np.ndarray) -> Any:
         if self.fc is None:
-            raise NotImplementedError("FunctionOperator: expected a function for the adjoint, got none; pass (f, fc, n)")
+            raise NotImplementedError("FunctionOperator: Adjoint not implemented: expected a function for it, got none; pass (f, fc, n)")
         return self.fc(x)
 
 

@@ -21,10 +21,11 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex64), n
 DENSE = 2048   # rows or columns up to which a dense matrix is the quick and exact way
 
 
-def _dims(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
+def _dims(value: Any) -> Any:
+    """A tuple of int from a number or a sequence; None stays None."""
     if value is None:
         return None
-    return (int(value),) if np.ndim(value) == 0 else tuple(int(n) for n in value)  # type: ignore[arg-type, union-attr]
+    return (int(value),) if np.ndim(value) == 0 else tuple(int(n) for n in value)
 
 
 def _size(dims: tuple[int, ...]) -> int:
@@ -93,9 +94,12 @@ class LinearOperator(sparse_linalg.LinearOperator):
     ======================  ============================
     """
 
+    dtype: np.dtype[Any]
     matvec_count = rmatvec_count = matmat_count = rmatmat_count = 0
     _native: Any = None       # the operator in C++, where there is one
-    _quick: Any = None        # its function `apply`, where input and result need no reshaping and no promotion
+    _replaced = False         # whether a subclass has methods of its own, which then win over the operator in C++
+    _apply: Any = None        # its function `apply`, where input needs no promotion
+    _quick: Any = None        # the same, where neither input nor result needs reshaping
     _operands: Any = ()       # kept alive for the core, which only looks at them
     _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
     _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
@@ -124,15 +128,15 @@ class LinearOperator(sparse_linalg.LinearOperator):
                 self.A = Op.A
             forceflat = getattr(Op, "forceflat", None) if forceflat is None else forceflat
             name = getattr(Op, "name", None) if name is None else name
-            native = getattr(Op, "_native", None)
+            native = None if getattr(Op, "_replaced", False) else getattr(Op, "_native", None)
         self._given_dims, self._given_dimsd = dims, dimsd
         if shape is None:
             if dims is None or dimsd is None:
                 raise _core.InvalidArgument(f"{type(self).__name__}: expected shape, or dims and dimsd, got neither; give one of them")
             shape = (_size(dimsd), _size(dims))
         super().__init__(np.dtype(dtype or np.float64), (int(shape[0]), int(shape[1])))
-        if native is not None and not self._overrides("_matvec", "_rmatvec", "_matmat", "_rmatmat"):
-            self._native = native
+        if native is not None:
+            self._native, self._replaced = native, self._overrides("_matvec", "_rmatvec", "_matmat", "_rmatmat")
             if native.complex and self.dtype.kind != "c":
                 self.dtype = np.result_type(self.dtype, np.complex64)
         self.clinear = clinear is not False
@@ -150,7 +154,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
             raise _core.ShapeError(f"{type(self).__name__}: expected dims {self.dims} and dimsd {self.dimsd} to fit the shape {self.shape}")
         native = self._native
         self._promotes = native is not None and self.dtype.kind == "c" and not native.complex
-        self._quick = native.apply if native is not None and not self._promotes and len(self.dims) == len(self.dimsd) == 1 else None
+        self._apply = native.apply if native is not None and not self._promotes and not self._replaced else None
+        self._quick = self._apply if len(self.dims) == len(self.dimsd) == 1 else None
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -208,10 +213,10 @@ class LinearOperator(sparse_linalg.LinearOperator):
             if self._native.shape != self.shape:
                 raise _core.ShapeError(f"{type(self).__name__}: expected pattern() of shape {self.shape}, got {self._native.shape}")
             self._check_dims()
-        if self._native is not None:
+        if self._native is not None and not self._replaced:
             return self._native
         # Made anew each time: kept on the operator, it would keep the operator alive for ever.
-        return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c" or not self.clinear, self.name or type(self).__name__)
+        return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c", self.name or type(self).__name__)
 
     # -- the maths: subclasses replace these -------------------------------------------------------------------------
     def _matvec(self, x: np.ndarray) -> np.ndarray:
@@ -274,13 +279,13 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return self._turned("adjoint", self.dimsd, self.dims)
 
     def _transpose(self) -> LinearOperator:
-        if self.dtype.kind != "c" and self.clinear:
+        if self.dtype.kind != "c":
             return self._adjoint()
         return self._turned("transpose", self.dimsd, self.dims)
 
     def conj(self) -> LinearOperator:
         """The complex conjugate, ``conj(A) x = conj(A conj(x))``; a real operator itself."""
-        if self.dtype.kind != "c" and self.clinear:
+        if self.dtype.kind != "c":
             return self
         return self._turned("conjugate", self.dims, self.dimsd)
 
@@ -298,13 +303,17 @@ class LinearOperator(sparse_linalg.LinearOperator):
     # -- products with arrays ----------------------------------------------------------------------------------------
     def matvec(self, x: Any) -> np.ndarray:
         """``A x`` for x of shape (n,) or (n, 1)."""
-        y = self._vector(x, self.shape[1], self._matvec, self.shape[0])
+        y = self._apply(x) if self._apply is not None and type(x) is np.ndarray and x.ndim == 1 else None
+        if y is None:
+            y = self._vector(x, self.shape[1], self._matvec, self.shape[0])
         self.matvec_count += 1
         return y
 
     def rmatvec(self, x: Any) -> np.ndarray:
         """``A^H x`` for x of shape (m,) or (m, 1)."""
-        y = self._vector(x, self.shape[0], self._rmatvec, self.shape[1])
+        y = self._apply(x, True) if self._apply is not None and type(x) is np.ndarray and x.ndim == 1 else None
+        if y is None:
+            y = self._vector(x, self.shape[0], self._rmatvec, self.shape[1])
         self.rmatvec_count += 1
         return y
 
@@ -363,7 +372,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
         (m, n), dims, dimsd = self.shape, self.dims, self.dimsd
         nd = get_ndarray_multiplication()
         if not nd and (len(shape) > 2 or (len(shape) == 2 and shape[0] != n)):
-            raise _core.ShapeError(f"{type(self).__name__}: expected a vector or columns, got {shape}; set_ndarray_multiplication(True) allows more")
+            raise _core.ShapeError(f"{type(self).__name__}: Operator can only be applied to 1D vectors or 2D matrices: expected ({n},) or ({n}, k), "
+                                   f"got {shape}; set_ndarray_multiplication(True) allows more")
         if self._forceflat or not nd:
             dimsd = (m,)
         if shape == dims:
@@ -655,11 +665,14 @@ def _is_number(x: Any) -> bool:
 
 def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:
     """Integers become float64, foreign bytes native ones; float16, which has too few digits for anything here, is refused."""
-    if x.dtype.kind in "iub":
+    dtype = x.dtype
+    if dtype.char in "fdFD" and dtype.isnative:
+        return x
+    if dtype.kind in "iub":
         return x.astype(np.float64)
-    if x.dtype == np.float16:
+    if dtype == np.float16:
         raise _core.InvalidArgument(f"{type(op).__name__}: expected float32, float64 or their complex numbers, got float16; convert it")
-    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+    return x if dtype.isnative else x.astype(dtype.newbyteorder("="))
 
 
 def _reshaped(y: np.ndarray, shape: tuple[int, ...], op: LinearOperator) -> np.ndarray:
@@ -671,7 +684,7 @@ def _reshaped(y: np.ndarray, shape: tuple[int, ...], op: LinearOperator) -> np.n
 def _flat(*operands: LinearOperator) -> bool | None:
     given = {op.forceflat for op in operands} - {None}
     if len(given) > 1:
-        raise _core.InvalidArgument("expected operators with the same forceflat, got True and False")
+        raise _core.InvalidArgument("Operators have conflicting forceflat: expected the same, got True and False; set it on one of them")
     return given.pop() if given else None
 
 

@@ -23,7 +23,7 @@ class _InPrecisionOf:
         self._made: dict[Any, Any] = {}
 
     def __call__(self, x: np.ndarray) -> Any:
-        single = x.dtype in (np.float32, np.complex64)
+        single = x.dtype.char in "fF"
         if single not in self._made:
             kind = self._array.dtype.kind == "c"
             wanted = (np.complex64 if kind else np.float32) if single else (np.complex128 if kind else np.float64)

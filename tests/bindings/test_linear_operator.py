@@ -448,7 +448,7 @@ def test_matrices():
 def test_functions():
     double = lp.FunctionOperator(lambda x: 2 * x, 5)
     assert double.shape == (5, 5) and double.name == "F"
-    with pytest.raises(NotImplementedError, match="adjoint"):
+    with pytest.raises(NotImplementedError, match="Adjoint"):
         double.H @ np.ones(5)
     assert lp.FunctionOperator(lambda x: x[:3], 3, 5).shape == (3, 5)
     assert lp.FunctionOperator(np.copy, np.copy, 4).shape == (4, 4)
@@ -498,6 +498,7 @@ def test_matrix_numbers():
     diagonal = lp.Pattern(sp.diags(np.arange(200.0)))
     assert diagonal.trace() == np.trace(low) ** 0 * np.arange(200.0).sum()
     assert np.isclose(diagonal.trace(neval=5, method="hutchinson"), np.arange(200.0).sum())   # exact for a diagonal and signs
+    assert np.isclose(lp.MatrixMult(M).trace(neval=30, method="hutchinson", sampler="unitvector", batch_size=7), np.trace(M))
     with pytest.raises(ValueError):
         tall.trace()
     with pytest.raises(NotImplementedError):
@@ -548,14 +549,19 @@ def test_what_methods_of_subclasses_may_be():
     np.testing.assert_array_equal(op @ np.ones(4), 3 * np.ones(4))
     np.testing.assert_array_equal((op @ op.H) @ np.ones((4, 2)), 9 * np.ones((4, 2)))
 
-    class Twice(lp.Pattern):                 # a method of a subclass wins over the core
-        def _matvec(self, x):
-            return 2 * super()._matvec(x)
+    for kind in (lp.Pattern, lp.MatrixMult):
+        class Twice(kind):                   # a method of a subclass wins over the core
+            def _matvec(self, x):
+                return 2 * super()._matvec(x)
 
-        def _rmatvec(self, x):
-            return 2 * super()._rmatvec(x)
+            def _rmatvec(self, x):
+                return 2 * super()._rmatvec(x)
 
-    assert np.array_equal(lp.MatrixMult(np.eye(3)) @ np.ones(3), np.ones(3))
+        op = Twice(np.eye(3))
+        for twice in (op, lp.LinearOperator(op), lp.aslinearoperator(np.eye(3)) @ op, op.H.H, op.T, lp.VStack([op])):
+            np.testing.assert_array_equal(twice @ np.ones(3), 2 * np.ones(3))
+            np.testing.assert_array_equal(twice.matvec(np.ones(3)), 2 * np.ones(3))
+            np.testing.assert_array_equal(twice.H @ np.ones(3), 2 * np.ones(3))
 
     class Nothing(lp.LinearOperator):
         pass

@@ -23,11 +23,8 @@ def _samples(sampler: str, n: int, k: int, dtype: Any) -> np.ndarray:
     elif sampler == "rayleigh":   # directions alone, all of length sqrt(n)
         z = np.random.standard_normal((n, k))
         z *= np.sqrt(n) / np.linalg.norm(z, axis=0)
-    elif sampler == "unitvector":
-        z = np.zeros((n, k))
-        z[np.random.randint(0, n, k), np.arange(k)] = np.sqrt(n)
     else:
-        raise NotImplementedError(f"expected sampler 'gaussian', 'rayleigh', 'rademacher' or 'unitvector', got {sampler!r}")
+        raise NotImplementedError(f"expected sampler 'gaussian', 'rayleigh' or 'rademacher', got {sampler!r}")
     return z.astype(dtype)
 
 
@@ -37,7 +34,7 @@ def _trace(left: np.ndarray, right: np.ndarray) -> Any:
 
 
 def trace_hutchinson(Op: Any, neval: int | None = None, batch_size: int | None = None, sampler: str = "rademacher", backend: str = "numpy") -> float:
-    r"""Mean of :math:`z^H A z` over random z (Hutchinson 1990).
+    r"""Mean of :math:`z^H A z` over random z (Hutchinson 1990); "unitvector" takes columns of :math:`\sqrt n I`, none twice before all came.
 
     Parameters
     ----------
@@ -53,9 +50,15 @@ def trace_hutchinson(Op: Any, neval: int | None = None, batch_size: int | None =
     n = Op.shape[1]
     neval = max(1, n // 10) if neval is None else neval
     batch_size = min(neval, 100) if batch_size is None else batch_size
+    unit = np.concatenate([np.random.permutation(n) for _ in range(-(-neval // n))]) if sampler == "unitvector" else None
     total: Any = 0
     for first in range(0, neval, batch_size):
-        z = _samples(sampler, n, min(batch_size, neval - first), Op.dtype)
+        last = min(first + batch_size, neval)
+        if unit is None:
+            z = _samples(sampler, n, last - first, Op.dtype)
+        else:
+            z = np.zeros((n, last - first), Op.dtype)
+            z[unit[first:last], np.arange(last - first)] = np.sqrt(n)
         total += _trace(z, Op.matmat(z))
     return total / neval
 
@@ -87,9 +90,9 @@ def trace_nahutchpp(Op: Any, neval: int | None = None, sampler: str = "rademache
                     backend: str = "numpy") -> float:
     r"""Non-adaptive Hutch++: like Hutch++, with all products at once.
 
-    Meyer, Musco, Musco and Woodruff (2021), algorithm 2: with S, R, G of c1, c2 and c3 = 1 - c1 - c2 times neval columns, Z = A R, W = A S,
+    Meyer, Musco, Musco and Woodruff (2021), algorithm 2: with S, R, G of c1, c2 and c3 = 1 - c1 - c2 times neval columns, Z = A R,
+    :math:`W = A^H S`,
     :math:`\mathrm{tr}((S^H Z)^+ (W^H Z)) + \frac{1}{c_3 neval}(\mathrm{tr}(G^H A G) - \mathrm{tr}(G^H Z (S^H Z)^+ W^H G))`.
-    It is meant for operators that are their own adjoint.
 
     Parameters
     ----------
@@ -108,8 +111,8 @@ def trace_nahutchpp(Op: Any, neval: int | None = None, sampler: str = "rademache
         raise ValueError(f"trace_nahutchpp: expected 0 < c1 < c2 and c1 + c2 < 1, got {c1} and {c2}")
     few, more, others = (max(1, round(neval * c)) for c in (c1, c2, 1 - c1 - c2))
     s, r, g = (_samples(sampler, n, k, Op.dtype) for k in (few, more, others))
-    products = Op.matmat(np.concatenate([s, r, g], axis=1))
-    w, z, ag = products[:, :few], products[:, few:few + more], products[:, few + more:]
+    products = Op.matmat(np.concatenate([r, g], axis=1))
+    w, z, ag = Op.rmatmat(s), products[:, :more], products[:, more:]
     middle = np.linalg.pinv(s.conj().T @ z)
     exact = np.trace(middle @ (w.conj().T @ z))
     return exact + (_trace(g, ag) - np.trace((g.conj().T @ z) @ middle @ (w.conj().T @ g))) / others
