@@ -41,10 +41,12 @@ def copy_bandwidth(threads: int, repeats: int) -> float:
     return 2 * sum(p.nbytes for p in source) / np.median(seconds) / 1e9
 
 
-def medians(calls: dict[str, Any], repeats: int) -> dict[str, float]:
+def medians(calls: dict[str, Any], repeats: int, pause: float = 0.05) -> dict[str, float]:
+    """Seconds of each. The pause lets the threads of the other's BLAS stop spinning."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for repeat in range(repeats + 1):
         for name, call in calls.items():
+            time.sleep(pause)
             start = time.perf_counter()
             call()
             if repeat:   # the first is for warming up
@@ -167,7 +169,7 @@ def call_overhead(repeats: int = 31, calls: int = 2000) -> list[dict[str, Any]]:
     figures = []
     print(f"{'A @ x, ten values':36}{'us':>8}" + (f" {'PyLops us':>10}" if pylops else ""))
     for name, make in makes.items():
-        seconds = medians({m.__name__: partial(many, make(m)) for m in ([lopsar, pylops] if pylops else [lopsar])}, repeats)
+        seconds = medians({m.__name__: partial(many, make(m)) for m in ([lopsar, pylops] if pylops else [lopsar])}, repeats, 0)
         figures.append({"operator": name, **{module: 1e6 * s / calls for module, s in seconds.items()}})
         print(f"{name:36}" + f"{figures[-1]['lopsar']:8.2f}" + (f" {figures[-1]['pylops']:10.2f}" if pylops else ""))
     return figures
