@@ -54,8 +54,9 @@ std::vector<Triplet> triplets(const Array<std::int64_t>& row, const Array<std::i
   return result;
 }
 
-// An operator on one short axis is the same matrix at every pixel: as a Pattern it keeps models pixelwise, which is what solvers want.
-constexpr std::size_t short_axis = 4096;
+// An operator on one short axis is the same matrix at every pixel: as a Pattern it keeps models pixelwise, which is what solvers want. A Pattern
+// takes longer for a single column, so long axes stay fields.
+constexpr std::size_t short_axis = 1024;
 LinearOperator pixelwise_if_short(Stencil op) {
   const bool is_short = op.dims().size() == 1 && op.dimsd().size() == 1 && op.shape().rows + op.shape().columns <= short_axis;
   if (is_short) return Pattern(op.shape(), op.triplets(), op.name());
@@ -81,6 +82,10 @@ void register_scene(py::module_& m) {
   m.def("gradient", [](const Dims& dims, const Numbers& sampling, const std::string& kind, bool edge) -> LinearOperator {
     return Gradient(dims, sampling, difference(kind, "Gradient"), edge);
   });
+  m.def("directional_derivative",
+        [](const Dims& dims, const Numbers& v, const Numbers& sampling, const std::string& kind, bool edge) -> LinearOperator {
+          return DirectionalDerivative(dims, v, sampling, difference(kind, "DirectionalDerivative"), edge);
+        });
   m.def("smoothing", [](std::size_t n, const Dims& dims, Axis axis) -> LinearOperator { return pixelwise_if_short(Smoothing1D(n, dims, axis)); });
 
   m.def("flip", [](const Dims& dims, Axis axis) -> LinearOperator { return pixelwise_if_short(Flip(dims, axis)); });

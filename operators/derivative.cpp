@@ -92,6 +92,20 @@ std::vector<Stencil::Term> gradient_terms(const Dims& dims, const std::vector<do
   return terms;
 }
 
+// All on one plane, times the components of a direction; what a component of 0 leaves out cannot pass a NaN on.
+std::vector<Stencil::Term> directional_terms(const Dims& dims, const std::vector<double>& v, const std::vector<double>& sampling, Difference kind,
+                                             bool edge) {
+  if (v.size() != dims.size())
+    throw ShapeError("DirectionalDerivative: expected one component per axis (" + std::to_string(dims.size()) + "), got " + std::to_string(v.size()));
+  std::vector<Stencil::Term> terms;
+  for (auto& term : gradient_terms(dims, sampling, kind, edge)) {
+    if (v[term.axis] == 0) continue;
+    for (Tap& tap : term.matrix.taps) tap.value *= v[term.axis];
+    terms.push_back({0, 0, term.axis, std::move(term.matrix)});
+  }
+  return terms;
+}
+
 Dims with_planes(const Dims& dims) {
   Dims result{dims.size()};
   result.insert(result.end(), dims.begin(), dims.end());
@@ -116,5 +130,9 @@ Laplacian::Laplacian(const Dims& dims, const std::vector<std::ptrdiff_t>& axes, 
 
 Gradient::Gradient(const Dims& dims, const std::vector<double>& sampling, Difference kind, bool edge)
     : Stencil(dims, gradient_terms(dims, sampling, kind, edge), dims, with_planes(dims), "Gradient") {}
+
+DirectionalDerivative::DirectionalDerivative(const Dims& dims, const std::vector<double>& v, const std::vector<double>& sampling, Difference kind,
+                                             bool edge)
+    : Stencil(dims, directional_terms(dims, v, sampling, kind, edge), dims, dims, "DirectionalDerivative") {}
 
 }  // namespace lopsar

@@ -44,4 +44,11 @@ class Gradient : public Stencil {
   explicit Gradient(const Dims& dims, const std::vector<double>& sampling = {1}, Difference kind = Difference::centered, bool edge = false);
 };
 
+// Derivative along one direction v, y = sum over axes of v_a * first derivative, in one pass. One component per axis; sampling as for Gradient.
+class DirectionalDerivative : public Stencil {
+ public:
+  DirectionalDerivative(const Dims& dims, const std::vector<double>& v, const std::vector<double>& sampling = {1},
+                        Difference kind = Difference::centered, bool edge = false);
+};
+
 }  // namespace lopsar

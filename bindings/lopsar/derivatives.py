@@ -9,7 +9,8 @@ import numpy as np
 
 from . import _core
 from .diagonal import Diagonal
-from .linear_operator import LinearOperator, _dims
+from .dims import shape_of
+from .linear_operator import LinearOperator
 from .sums import Sum
 
 __all__ = ["FirstDerivative", "FirstDirectionalDerivative", "Gradient", "Laplacian", "SecondDerivative", "SecondDirectionalDerivative"]
@@ -45,7 +46,7 @@ class FirstDerivative(LinearOperator):
     def __init__(self, dims: Any, axis: int = -1, sampling: float = 1.0, kind: str = "centered", edge: bool = False, order: int = 3,
                  dtype: Any = "float64", name: str = "F") -> None:
         self.axis, self.sampling, self.kind, self.edge, self.order = axis, sampling, kind, edge, order
-        super().__init__(_core.first_derivative(_dims(dims), axis, sampling, kind, edge, order), dtype=dtype, name=name)
+        super().__init__(_core.first_derivative(shape_of(dims), axis, sampling, kind, edge, order), dtype=dtype, name=name)
 
 
 class SecondDerivative(LinearOperator):
@@ -70,7 +71,7 @@ class SecondDerivative(LinearOperator):
     def __init__(self, dims: Any, axis: int = -1, sampling: float = 1.0, kind: str = "centered", edge: bool = False,
                  dtype: Any = "float64", name: str = "S") -> None:
         self.axis, self.sampling, self.kind, self.edge = axis, sampling, kind, edge
-        super().__init__(_core.second_derivative(_dims(dims), axis, sampling, kind, edge), dtype=dtype, name=name)
+        super().__init__(_core.second_derivative(shape_of(dims), axis, sampling, kind, edge), dtype=dtype, name=name)
 
 
 class Laplacian(LinearOperator):
@@ -92,7 +93,7 @@ class Laplacian(LinearOperator):
                  sampling: Sequence[float] = (1.0, 1.0), edge: bool = False, kind: str = "centered", dtype: Any = "float64",
                  name: str = "L") -> None:
         self.axes, self.weights, self.sampling, self.edge, self.kind = axes, weights, sampling, edge, kind
-        super().__init__(_core.laplacian(_dims(dims), list(axes), list(weights), list(sampling), kind, edge), dtype=dtype, name=name)
+        super().__init__(_core.laplacian(shape_of(dims), list(axes), list(weights), list(sampling), kind, edge), dtype=dtype, name=name)
 
 
 class Gradient(LinearOperator):
@@ -113,16 +114,17 @@ class Gradient(LinearOperator):
     def __init__(self, dims: Any, sampling: float | Sequence[float] = 1.0, edge: bool = False, kind: str = "centered",
                  dtype: Any = "float64", name: str = "G") -> None:
         self.sampling, self.edge, self.kind = sampling, edge, kind
-        super().__init__(_core.gradient(_dims(dims), np.atleast_1d(sampling).tolist(), kind, edge), dtype=dtype, name=name)
+        super().__init__(_core.gradient(shape_of(dims), np.atleast_1d(sampling).tolist(), kind, edge), dtype=dtype, name=name)
 
 
 def _along(dims: Any, v: Any, sampling: Any, edge: bool, kind: str) -> LinearOperator:
-    """v . grad"""
-    gradient, v = Gradient(dims, sampling, edge, kind), np.asarray(v)
-    fields = gradient.dimsd
+    """v . grad; in one pass if v is one direction."""
+    v, fields = np.asarray(v), (len(shape_of(dims)), *shape_of(dims))
     if v.shape not in ((fields[0],), fields):
         raise _core.ShapeError(f"directional derivative: expected one direction {(fields[0],)} or one per value {fields}, got {v.shape}")
-    return Sum(fields, axis=0) @ (Diagonal(v, dims=fields, axis=0) if v.ndim == 1 else Diagonal(v)) @ gradient
+    if v.ndim == 1 and v.dtype.kind != "c":
+        return LinearOperator(_core.directional_derivative(fields[1:], v.tolist(), np.atleast_1d(sampling).tolist(), kind, edge))
+    return Sum(fields, axis=0) @ (Diagonal(v, dims=fields, axis=0) if v.ndim == 1 else Diagonal(v)) @ Gradient(dims, sampling, edge, kind)
 
 
 class FirstDirectionalDerivative(LinearOperator):

@@ -8,17 +8,10 @@ import numpy as np
 
 from . import _core
 from .arrays import floating
-from .linear_operator import LinearOperator, _dims, _size
+from .dims import is_short, shape_of
+from .linear_operator import LinearOperator, _size
 
 __all__ = ["Diagonal", "Identity", "Zero"]
-
-SHORT = 4096   # rows and columns up to which an operator on flat vectors is pixelwise; longer vectors are fields
-
-
-def is_short(*dims: Any) -> bool:
-    """Whether dims are flat and short."""
-    return all(len(d) == 1 for d in dims) and sum(d[0] for d in dims) <= SHORT
-
 
 class Identity(LinearOperator):
     r"""The identity, :math:`y = x`; where the data are shorter the end of the model is cut, where they are longer zeros follow.
@@ -37,9 +30,9 @@ class Identity(LinearOperator):
 
     def __init__(self, N: Any, M: Any = None, inplace: bool = True, forceflat: bool | None = None, dtype: Any = "float64",
                  name: str = "I") -> None:
-        dimsd = _dims(N)
-        dims = dimsd if M is None else _dims(M)
-        native = _core.identity(*dimsd, *dims) if is_short(dimsd, dims) else _core.field_identity(dimsd, dims)   # type: ignore[misc]
+        dimsd = shape_of(N)
+        dims = dimsd if M is None else shape_of(M)
+        native = _core.identity(dimsd[0], dims[0]) if is_short(dimsd, dims) else _core.field_identity(dimsd, dims)
         super().__init__(native, forceflat=forceflat, dtype=dtype, name=name)
 
 
@@ -57,9 +50,9 @@ class Zero(LinearOperator):
     """
 
     def __init__(self, N: Any, M: Any = None, forceflat: bool | None = None, dtype: Any = "float64", name: str = "Z") -> None:
-        dimsd = _dims(N)
-        dims = dimsd if M is None else _dims(M)
-        native = _core.zero(*dimsd, *dims) if is_short(dimsd, dims) else _core.field_zero(dimsd, dims)   # type: ignore[misc]
+        dimsd = shape_of(N)
+        dims = dimsd if M is None else shape_of(M)
+        native = _core.zero(dimsd[0], dims[0]) if is_short(dimsd, dims) else _core.field_zero(dimsd, dims)
         super().__init__(native, forceflat=forceflat, dtype=dtype, name=name)
 
 
@@ -90,15 +83,14 @@ class Diagonal(LinearOperator):
         values = np.array(diag if self.complex else floating(diag, "Diagonal"), order="C", ndmin=1)
         values.flags.writeable = False
         self.diag, self.axis = values, axis
-        shape = values.shape if dims is None else _dims(dims)
-        if not -len(shape) <= axis < len(shape):   # type: ignore[arg-type]
-            raise _core.InvalidArgument(f"Diagonal: expected an axis of {len(shape)}, got {axis}")   # type: ignore[arg-type]
-        along = dims is not None and len(shape) > 1 and values.size == shape[axis]   # type: ignore[arg-type, index]
-        if not along and values.size != _size(shape):   # type: ignore[arg-type]
-            raise _core.ShapeError(f"Diagonal: expected {_size(shape)} values, or {shape[axis]} along axis {axis} of {shape}, "   # type: ignore[arg-type, index]
-                                   f"got {values.size}")
+        shape = values.shape if dims is None else shape_of(dims)
+        if not -len(shape) <= axis < len(shape):
+            raise _core.InvalidArgument(f"Diagonal: expected an axis of {len(shape)}, got {axis}")
+        along = dims is not None and len(shape) > 1 and values.size == shape[axis]
+        if not along and values.size != _size(shape):
+            raise _core.ShapeError(f"Diagonal: expected {_size(shape)} values, or {shape[axis]} along axis {axis} of {shape}, got {values.size}")
         if is_short(shape) and not self.complex:
-            native = _core.diagonal(values.ravel())
+            native = _core.diagonal(values.ravel().tolist())
         else:
             native = _core.field_diagonal(values.reshape(1, -1), shape, axis if along else None)
         super().__init__(native, dtype=dtype, name=name)

@@ -10,7 +10,8 @@ import numpy as np
 import scipy.interpolate
 
 from . import _core
-from .linear_operator import LinearOperator, _dims, _size
+from .dims import shape_of
+from .linear_operator import LinearOperator, _size
 
 __all__ = ["Bilinear", "Interp", "Spread"]
 
@@ -40,7 +41,7 @@ def Interp(dims: Any, iava: Any, axis: int = -1, kind: str = "linear", tol: floa
     iava : (n,) array
         The positions taken: integers for "nearest".
     """
-    dims, positions = _dims(dims), np.asarray(iava)
+    dims, positions = shape_of(dims), np.asarray(iava)
     if not -len(dims) <= axis < len(dims):
         raise _core.InvalidArgument(f"Interp: expected an axis of {len(dims)}, got {axis}")
     n = dims[axis]
@@ -85,7 +86,7 @@ class Bilinear(LinearOperator):
         if positions.ndim != 2 or positions.shape[0] != 2:
             raise _core.ShapeError(f"Bilinear: expected iava of shape (2, n), got {positions.shape}")
         self.iava = positions
-        super().__init__(_core.bilinear(_dims(dims), positions[0], positions[1]), forceflat=forceflat, dtype=dtype, name=name)
+        super().__init__(_core.bilinear(shape_of(dims), positions[0], positions[1]), forceflat=forceflat, dtype=dtype, name=name)
 
 
 class Spread(LinearOperator):
@@ -111,14 +112,14 @@ class Spread(LinearOperator):
 
     def __init__(self, dims: Any, dimsd: Any, table: Any = None, dtable: Any = None, fh: Callable[..., Any] | None = None,
                  interp: bool | None = None, engine: str = "numpy", dtype: Any = "float64", name: str = "S") -> None:
-        dims, dimsd = _dims(dims), _dims(dimsd)
+        dims, dimsd = shape_of(dims), shape_of(dimsd)
         if len(dims) != 2 or len(dimsd) != 2:
             raise _core.ShapeError(f"Spread: expected dims and dimsd of two axes, got {dims} and {dimsd}")
-        if table is None and fh is None:
-            raise _core.InvalidArgument("Spread: expected table or fh, got neither")
         (nx0, nt0), (nx, nt) = dims, dimsd
         if table is None:
-            curves = [fh(ix0, it0) for ix0 in range(nx0) for it0 in range(nt0)]   # type: ignore[misc]
+            if fh is None:
+                raise _core.InvalidArgument("Spread: expected table or fh, got neither")
+            curves = [fh(ix0, it0) for ix0 in range(nx0) for it0 in range(nt0)]
             if isinstance(curves[0], tuple):
                 dtable = np.reshape([np.asarray(w, dtype=np.float64) for _, w in curves], (nx0, nt0, -1))
                 curves = [index for index, _ in curves]

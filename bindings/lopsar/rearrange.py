@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .diagonal import is_short
-from .linear_operator import LinearOperator, _dims
+from .dims import is_short, shape_of
+from .linear_operator import LinearOperator
 
 __all__ = ["Flip", "Pad", "Restriction", "Roll", "Symmetrize", "Transpose"]
 
@@ -28,7 +28,7 @@ class Flip(LinearOperator):
 
     def __init__(self, dims: Any, axis: int = -1, dtype: Any = "float64", name: str = "F") -> None:
         self.axis = axis
-        super().__init__(_core.flip(_dims(dims), axis), dtype=dtype, name=name)
+        super().__init__(_core.flip(shape_of(dims), axis), dtype=dtype, name=name)
 
 
 class Roll(LinearOperator):
@@ -47,7 +47,7 @@ class Roll(LinearOperator):
 
     def __init__(self, dims: Any, axis: int = -1, shift: int = 1, dtype: Any = "float64", name: str = "R") -> None:
         self.axis, self.shift = axis, shift
-        super().__init__(_core.roll(_dims(dims), axis, shift), dtype=dtype, name=name)
+        super().__init__(_core.roll(shape_of(dims), axis, shift), dtype=dtype, name=name)
 
 
 class Symmetrize(LinearOperator):
@@ -64,7 +64,7 @@ class Symmetrize(LinearOperator):
 
     def __init__(self, dims: Any, axis: int = -1, dtype: Any = "float64", name: str = "S") -> None:
         self.axis = axis
-        super().__init__(_core.symmetrize(_dims(dims), axis), dtype=dtype, name=name)
+        super().__init__(_core.symmetrize(shape_of(dims), axis), dtype=dtype, name=name)
 
 
 class Pad(LinearOperator):
@@ -81,13 +81,13 @@ class Pad(LinearOperator):
     """
 
     def __init__(self, dims: Any, pad: Any, dtype: Any = "float64", name: str = "P") -> None:
-        dims, around = _dims(dims), np.asarray(pad)
+        dims, around = shape_of(dims), np.asarray(pad)
         if around.dtype.kind not in "iu" or around.shape not in ((len(dims), 2), (2,) if len(dims) == 1 else ()):
             raise _core.ShapeError(f"Pad: expected {len(dims)} pairs (before, after) of integers, got {pad!r}")
         if (around < 0).any():
             raise _core.InvalidArgument(f"Pad: expected numbers of zeros >= 0, got {pad!r}")
         self.pad = pad
-        super().__init__(_core.pad(dims, around.reshape(-1, 2).tolist()), dtype=dtype, name=name)
+        super().__init__(_core.pad(dims, [(a, b) for a, b in around.reshape(-1, 2).tolist()]), dtype=dtype, name=name)
 
 
 class Transpose(LinearOperator):
@@ -109,7 +109,7 @@ class Transpose(LinearOperator):
     """
 
     def __init__(self, dims: Any, axes: Sequence[int], dtype: Any = "float64", name: str = "T") -> None:
-        super().__init__(_core.transpose(_dims(dims), list(axes)), dtype=dtype, name=name)
+        super().__init__(_core.transpose(shape_of(dims), list(axes)), dtype=dtype, name=name)
         self.axes = [int(a) % len(axes) for a in axes]
         self.axesd = np.argsort(self.axes).tolist()
 
@@ -136,7 +136,7 @@ class Restriction(LinearOperator):
 
     def __init__(self, dims: Any, iava: Any, axis: int = -1, inplace: bool = True, forceflat: bool | None = None, dtype: Any = "float64",
                  name: str = "R") -> None:
-        dims, indices = _dims(dims), np.asarray(iava)
+        dims, indices = shape_of(dims), np.asarray(iava)
         if not -len(dims) <= axis < len(dims):
             raise _core.InvalidArgument(f"Restriction: expected an axis of {len(dims)}, got {axis}")
         n = dims[axis]
@@ -150,7 +150,7 @@ class Restriction(LinearOperator):
             raise _core.InvalidArgument(f"Restriction: expected indices from {-n} to {n - 1}, got {indices.min()} to {indices.max()}")
         indices = indices.astype(np.int64) % n
         self.iava, self.axis = indices, axis
-        native = _core.restriction(n, indices) if is_short(dims, indices.shape) else _core.field_restriction(dims, indices, axis)
+        native = _core.restriction(n, indices.tolist()) if is_short(dims, indices.shape) else _core.field_restriction(dims, indices, axis)
         super().__init__(native, forceflat=forceflat, dtype=dtype, name=name)
 
     def mask(self, x: Any) -> np.ma.MaskedArray:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from . import _core
-from .diagonal import is_short
+from .dims import is_short
 from .linear_operator import LinearOperator
 from .pattern import native_pattern
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _core
-from .linear_operator import LinearOperator, _dims
+from .dims import shape_of
+from .linear_operator import LinearOperator
 
 __all__ = ["Smoothing1D", "Smoothing2D", "SmoothingND"]
 
@@ -27,7 +28,7 @@ class Smoothing1D(LinearOperator):
 
     def __init__(self, nsmooth: int, dims: Any, axis: int = -1, dtype: Any = "float64", name: str = "S") -> None:
         self.nsmooth, self.axis = nsmooth, axis
-        super().__init__(_core.smoothing(nsmooth, _dims(dims), axis), dtype=dtype, name=name)
+        super().__init__(_core.smoothing(nsmooth, shape_of(dims), axis), dtype=dtype, name=name)
 
 
 class SmoothingND(LinearOperator):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import _core
-from .linear_operator import LinearOperator, _dims
+from .dims import shape_of
+from .linear_operator import LinearOperator
 
 __all__ = ["CausalIntegration", "Sum"]
 
@@ -24,7 +25,7 @@ class Sum(LinearOperator):
 
     def __init__(self, dims: Any, axis: int = -1, forceflat: bool | None = None, dtype: Any = "float64", name: str = "S") -> None:
         self.axis = axis
-        super().__init__(_core.sum_axis(_dims(dims), axis), forceflat=forceflat, dtype=dtype, name=name)
+        super().__init__(_core.sum_axis(shape_of(dims), axis), forceflat=forceflat, dtype=dtype, name=name)
 
 
 class CausalIntegration(LinearOperator):
@@ -52,4 +53,4 @@ class CausalIntegration(LinearOperator):
     def __init__(self, dims: Any, axis: int = -1, sampling: float = 1.0, kind: str = "full", removefirst: bool = False,
                  dtype: Any = "float64", name: str = "C") -> None:
         self.axis, self.sampling, self.kind, self.removefirst = axis, sampling, kind, removefirst
-        super().__init__(_core.causal_integration(_dims(dims), axis, sampling, kind, removefirst), dtype=dtype, name=name)
+        super().__init__(_core.causal_integration(shape_of(dims), axis, sampling, kind, removefirst), dtype=dtype, name=name)

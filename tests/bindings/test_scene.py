@@ -209,7 +209,6 @@ def test_matrix(make, f, dims):
     np.testing.assert_allclose(op.todense(), A, atol=np.finfo(float).eps * size)
     for dtype in (np.float32, np.float64, np.complex64, np.complex128, np.int64):
         exact = np.float64 if dtype == np.int64 else dtype
-        bound = 16 * np.finfo(exact).eps * size * max(A.shape)
         for adjoint in (False, True):
             op_, A_ = (op.H, A.T) if adjoint else (op, A)
             for k in (1, 3):
