@@ -275,8 +275,12 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def _core_apply(self, X: np.ndarray, adjoint: bool) -> np.ndarray:
         """What the core calls where this operator is written in Python."""
-        if X.ndim == 1:
-            return self.rmatvec(X) if adjoint else self.matvec(X)
+        if X.ndim == 1:   # the core checks what comes back
+            if adjoint:
+                self.rmatvec_count += 1
+                return self._rmatvec(X)
+            self.matvec_count += 1
+            return self._matvec(X)
         return self.rmatmat(X) if adjoint else self.matmat(X)
 
     def _adjoint(self) -> LinearOperator:
