@@ -1,9 +1,10 @@
 """Speed of operators, forward and adjoint, against PyLops (where it is installed) and SciPy's sparse matrices in the same process.
 
 For each operator: milliseconds into a preallocated array, the share of the bandwidth that np.copyto reaches on the same threads (bytes read and
-written once), and how many times longer ``A @ x`` of the peers takes than ours. Medians; all take turns.
+written once), and how many times longer ``A @ x`` of the peers takes than ours. Medians; all take turns. At the end microseconds of ``A @ x``
+on ten values: what a call costs.
 
-    python tests/bench/bench_operators.py [--threads N] [--repeats 7] [--shapes 2000x2000,98x400x400] [--json FILE]
+    python tests/bench/bench_operators.py [--threads N] [--repeats 7] [--pixels 400000] [--shapes 2000x2000,98x400x400] [--json FILE]
 """
 
 import argparse
@@ -116,10 +117,67 @@ def stencils(dims: tuple[int, ...]) -> list[Any]:
     return entries
 
 
+class Flat:
+    """An operator of PyLops on flat vectors, applied to columns of pixels."""
+
+    def __init__(self, op: Any) -> None:
+        self.op = op
+
+    @property
+    def H(self) -> "Flat":
+        return Flat(self.op.H)
+
+    def __matmul__(self, x: np.ndarray) -> np.ndarray:
+        return self.op @ x.ravel()
+
+
+def models(pixels: int) -> list[Any]:
+    """A network of 98 dates and 288 pairs, and a model of velocity, seasonal terms and DEM error with per-pixel geometry under it."""
+    rng = np.random.default_rng(0)
+    dates = np.datetime64("2017-03-04") + 12 * np.arange(98)
+    A = lopsar.Network([(dates[i], dates[j]) for i in range(98) for j in range(i + 1, min(98, i + 4))])
+    slant_range, incidence = np.linspace(8e5, 9e5, pixels, dtype=np.float32), np.linspace(30, 45, pixels, dtype=np.float32)
+    baselines = rng.normal(0, 80, 98)
+    curves = lopsar.HStack([lopsar.Polynomial(A, degree=1), lopsar.Seasonal(A, [1.0, 0.5])])
+    M = A @ lopsar.HStack([curves, lopsar.DemError(A, baselines, slant_range, incidence)])
+    network: dict[str, Any] = {"SciPy": A.tosparse().astype(np.float32)}
+    model: dict[str, Any] = {}
+    if pylops:
+        incidence_matrix = pylops.MatrixMult(A.tosparse().astype(np.float32), otherdims=(pixels,), dtype="float32")
+        network["PyLops"] = Flat(incidence_matrix)
+        dem = pylops.MatrixMult((baselines[1:] - baselines[0]).astype(np.float32)[:, None], otherdims=(pixels,), dtype="float32")
+        geometry = pylops.Diagonal(1 / (slant_range * np.sin(np.deg2rad(incidence))), dtype="float32")
+        shared = pylops.MatrixMult(curves.todense().astype(np.float32), otherdims=(pixels,), dtype="float32")
+        model["PyLops"] = Flat(incidence_matrix @ pylops.HStack([shared, dem @ geometry], dtype="float32"))
+    return [("Network 288 x 97", A, network), ("Network @ HStack, 288 x 6", M, model)]
+
+
+def call_overhead(repeats: int = 31, calls: int = 2000) -> list[dict[str, Any]]:
+    """Microseconds of A @ x for ten values."""
+    x = np.arange(10.0)
+    matrix = np.random.default_rng(0).normal(size=(10, 10))
+    makes = {"Identity": lambda m: m.Identity(10), "Diagonal": lambda m: m.Diagonal(x), "FirstDerivative": lambda m: m.FirstDerivative(10),
+             "MatrixMult": lambda m: m.MatrixMult(matrix), "VStack": lambda m: m.VStack([m.Diagonal(x), m.FirstDerivative(10)]),
+             "product": lambda m: m.Diagonal(x) @ m.FirstDerivative(10)}
+
+    def many(op: Any) -> None:
+        for _ in range(calls):
+            op @ x
+
+    figures = []
+    print(f"{'A @ x, ten values':36}{'us':>8}" + (f" {'PyLops us':>10}" if pylops else ""))
+    for name, make in makes.items():
+        seconds = medians({m.__name__: partial(many, make(m)) for m in ([lopsar, pylops] if pylops else [lopsar])}, repeats)
+        figures.append({"operator": name, **{module: 1e6 * s / calls for module, s in seconds.items()}})
+        print(f"{name:36}" + f"{figures[-1]['lopsar']:8.2f}" + (f" {figures[-1]['pylops']:10.2f}" if pylops else ""))
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--pixels", type=int, default=400_000)
     parser.add_argument("--shapes", default="2000x2000,98x400x400")
     parser.add_argument("--json", help="write the figures to this file")
     args = parser.parse_args()
@@ -127,12 +185,14 @@ def main() -> None:
     peers = f"PyLops {pylops.__version__}" if pylops else "no PyLops"
     print(f"lopsar {lopsar.__version__}, {lopsar.active_isa()}, {platform.machine()}, {args.threads} threads, float32, "
           f"copy {bandwidth:.1f} GB/s, {peers}")
-    figures = []
+    figures = table(models(args.pixels), bandwidth, args.repeats, args.threads, args.pixels)
     for shape in args.shapes.split(","):
         figures += table(stencils(tuple(map(int, shape.split("x")))), bandwidth, args.repeats, args.threads)
+    overhead = call_overhead()
     if args.json:
         with open(args.json, "w") as file:
-            json.dump({"copy_gigabytes_per_second": bandwidth, "threads": args.threads, "operators": figures}, file, indent=1)
+            json.dump({"copy_gigabytes_per_second": bandwidth, "threads": args.threads, "operators": figures, "call_microseconds": overhead}, file,
+                      indent=1)
 
 
 if __name__ == "__main__":
