@@ -52,6 +52,7 @@ bench:
 	$(MAKE) setup EXTRAS=test,peers
 	$(BIN)/python tests/bench/bench_invert_arrays.py
 	$(BIN)/python tests/bench/bench_operators.py
+	$(BIN)/python tests/bench/bench_call_overhead.py
 
 format: setup
 	clang-format -i $(SOURCES)

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Baselines', 'DatasetInfo', 'EdgeFlow', 'Error', 'FileError', 'Hdf5File', 'InvalidArgument', 'InvertOptions', 'InvertPlan', 'InvertProgress', 'InvertReport', 'Network', 'NullSpace', 'Operator', 'ShapeError', 'Stack', 'Status', 'TimeAxis', 'TimeSeriesOptions', 'WeightFunction', 'active_isa', 'along_axis', 'bilinear', 'block_diag', 'causal_integration', 'coherence_to_weight', 'cumulative_sum', 'date_baselines', 'datum', 'dem_error', 'diagonal', 'difference', 'exponential', 'field_diagonal', 'field_identity', 'field_restriction', 'field_zero', 'first_derivative', 'flip', 'gradient', 'hstack', 'identity', 'interpolation', 'invert', 'invert_time_series', 'isa_levels', 'kronecker', 'laplacian', 'logarithm', 'on_fields', 'pad', 'pattern', 'phase_variance', 'plan', 'polyline', 'polynomial', 'product', 'python_operator', 'restriction', 'roll', 'seasonal', 'second_derivative', 'smoothing', 'solve', 'step', 'sum', 'sum_axis', 'symmetrize', 'time_difference', 'transpose', 'version', 'vstack', 'weight_function', 'weighting', 'zero']
+__all__: list[str] = ['Baselines', 'DatasetInfo', 'EdgeFlow', 'Error', 'FileError', 'Hdf5File', 'InvalidArgument', 'InvertOptions', 'InvertPlan', 'InvertProgress', 'InvertReport', 'Network', 'NullSpace', 'Operator', 'ShapeError', 'Stack', 'Status', 'TimeAxis', 'TimeSeriesOptions', 'WeightFunction', 'active_isa', 'along_axis', 'bilinear', 'block_diag', 'causal_integration', 'coherence_to_weight', 'cumulative_sum', 'date_baselines', 'datum', 'dem_error', 'diagonal', 'difference', 'directional_derivative', 'exponential', 'field_diagonal', 'field_identity', 'field_restriction', 'field_zero', 'first_derivative', 'flip', 'gradient', 'hstack', 'identity', 'interpolation', 'invert', 'invert_time_series', 'isa_levels', 'kronecker', 'laplacian', 'logarithm', 'on_fields', 'pad', 'pattern', 'phase_variance', 'plan', 'polyline', 'polynomial', 'product', 'python_operator', 'restriction', 'roll', 'seasonal', 'second_derivative', 'smoothing', 'solve', 'step', 'sum', 'sum_axis', 'symmetrize', 'time_difference', 'transpose', 'version', 'vstack', 'weight_function', 'weighting', 'zero']
 class Error(Exception):
     pass
 class ShapeError(Error, ValueError):
@@ -748,6 +748,8 @@ def dem_error(axis: TimeAxis, date_baselines: numpy.ndarray, slant_range: typing
 def diagonal(values: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> Operator:
     ...
 def difference(arg0: Operator, arg1: Operator) -> Operator:
+    ...
+def directional_derivative(arg0: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg1: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], arg2: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], arg3: str, arg4: bool) -> Operator:
     ...
 def exponential(axis: TimeAxis, onset: str, characteristic_time: typing.SupportsFloat | typing.SupportsIndex) -> Operator:
     ...

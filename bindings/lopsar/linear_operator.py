@@ -96,6 +96,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     dtype: np.dtype[Any]
     matvec_count = rmatvec_count = matmat_count = rmatmat_count = 0
+    clinear = True
+    explicit = False
+    name: str | None = None
     _native: Any = None       # the operator in C++, where there is one
     _replaced = False         # whether a subclass has methods of its own, which then win over the operator in C++
     _apply: Any = None        # its function `apply`, where input needs no promotion
@@ -107,6 +110,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     _given_dims: Any = None
     _given_dimsd: Any = None
     _forceflat: bool | None = None
+    _promotes = False         # whether real input becomes complex for the label's sake
 
     def __init__(self, Op: Any = None, dtype: Any = None, shape: Any = None, dims: Any = None, dimsd: Any = None,
                  clinear: bool | None = None, explicit: bool | None = None, forceflat: bool | None = None, name: str | None = None) -> None:
@@ -271,8 +275,12 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def _core_apply(self, X: np.ndarray, adjoint: bool) -> np.ndarray:
         """What the core calls where this operator is written in Python."""
-        if X.ndim == 1:
-            return self.rmatvec(X) if adjoint else self.matvec(X)
+        if X.ndim == 1:   # the core checks what comes back
+            if adjoint:
+                self.rmatvec_count += 1
+                return self._rmatvec(X)
+            self.matvec_count += 1
+            return self._matvec(X)
         return self.rmatmat(X) if adjoint else self.matmat(X)
 
     def _adjoint(self) -> LinearOperator:

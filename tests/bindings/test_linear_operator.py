@@ -563,6 +563,18 @@ def test_what_methods_of_subclasses_may_be():
             np.testing.assert_array_equal(twice.matvec(np.ones(3)), 2 * np.ones(3))
             np.testing.assert_array_equal(twice.H @ np.ones(3), 2 * np.ones(3))
 
+    class Old(lp.LinearOperator):            # the style of PyLops 1: attributes instead of a constructor
+        def __init__(self):
+            self.shape, self.dtype, self.explicit = (3, 3), np.dtype("float64"), False
+
+        def _matvec(self, x):
+            return 2 * x
+
+        _rmatvec = _matvec
+
+    np.testing.assert_array_equal((Old().H @ (Old() + Old())) @ np.ones(3), 8 * np.ones(3))
+    assert lp.dottest(Old()) and Old().dims == Old().dimsd == (3,)
+
     class Nothing(lp.LinearOperator):
         pass
 

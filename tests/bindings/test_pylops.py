@@ -453,6 +453,24 @@ if hasattr(lopsar, "Identity"):
             assert x[0] == changed
 
 
+if hasattr(lopsar.signalprocessing, "Interp"):
+    @difference("repeated positions of Interp and Bilinear")
+    def _():
+        twice, points = np.array([2.0, 2.0, 5.0]), np.array([[1.2, 1.2], [2.5, 2.5]])
+        assert lopsar.dottest(lopsar.signalprocessing.Interp(9, twice)[0], 3, 9) and lopsar.dottest(lopsar.signalprocessing.Bilinear(points, (6, 7)))
+        for refused in (lambda: pylops.signalprocessing.Interp(9, twice), lambda: pylops.signalprocessing.Bilinear(points, (6, 7))):
+            with pytest.raises(ValueError, match="repeated"):
+                refused()
+
+
+if hasattr(lopsar, "FirstDerivative"):
+    @difference("wrong order of a derivative")
+    def _():
+        for lib, error in ((lopsar, lopsar.InvalidArgument), (pylops, NotImplementedError)):
+            with pytest.raises(error, match="order"):
+                lib.FirstDerivative(9, order=4)
+
+
 if hasattr(lopsar, "Diagonal"):
     @difference("todense of Diagonal")
     def _():
