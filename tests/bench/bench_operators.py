@@ -1,8 +1,7 @@
 """Speed of operators, forward and adjoint, against PyLops (where it is installed) and SciPy's sparse matrices in the same process.
 
 For each operator: milliseconds into a preallocated array, the share of the bandwidth that np.copyto reaches on the same threads (bytes read and
-written once), and how many times longer ``A @ x`` of the peers takes than ours. Medians; all take turns. At the end microseconds of ``A @ x``
-on ten values: what a call costs.
+written once), and how many times longer ``A @ x`` of the peers takes than ours. Medians; all take turns.
 
     python tests/bench/bench_operators.py [--threads N] [--repeats 7] [--pixels 400000] [--shapes 2000x2000,98x400x400] [--json FILE]
 """
@@ -154,27 +153,6 @@ def models(pixels: int) -> list[Any]:
     return [("Network 288 x 97", A, network), ("Network @ HStack, 288 x 6", M, model)]
 
 
-def call_overhead(repeats: int = 31, calls: int = 2000) -> list[dict[str, Any]]:
-    """Microseconds of A @ x for ten values."""
-    x = np.arange(10.0)
-    matrix = np.random.default_rng(0).normal(size=(10, 10))
-    makes = {"Identity": lambda m: m.Identity(10), "Diagonal": lambda m: m.Diagonal(x), "FirstDerivative": lambda m: m.FirstDerivative(10),
-             "MatrixMult": lambda m: m.MatrixMult(matrix), "VStack": lambda m: m.VStack([m.Diagonal(x), m.FirstDerivative(10)]),
-             "product": lambda m: m.Diagonal(x) @ m.FirstDerivative(10)}
-
-    def many(op: Any) -> None:
-        for _ in range(calls):
-            op @ x
-
-    figures = []
-    print(f"{'A @ x, ten values':36}{'us':>8}" + (f" {'PyLops us':>10}" if pylops else ""))
-    for name, make in makes.items():
-        seconds = medians({m.__name__: partial(many, make(m)) for m in ([lopsar, pylops] if pylops else [lopsar])}, repeats, 0)
-        figures.append({"operator": name, **{module: 1e6 * s / calls for module, s in seconds.items()}})
-        print(f"{name:36}" + f"{figures[-1]['lopsar']:8.2f}" + (f" {figures[-1]['pylops']:10.2f}" if pylops else ""))
-    return figures
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -190,11 +168,9 @@ def main() -> None:
     figures = table(models(args.pixels), bandwidth, args.repeats, args.threads, args.pixels)
     for shape in args.shapes.split(","):
         figures += table(stencils(tuple(map(int, shape.split("x")))), bandwidth, args.repeats, args.threads)
-    overhead = call_overhead()
     if args.json:
         with open(args.json, "w") as file:
-            json.dump({"copy_gigabytes_per_second": bandwidth, "threads": args.threads, "operators": figures, "call_microseconds": overhead}, file,
-                      indent=1)
+            json.dump({"copy_gigabytes_per_second": bandwidth, "threads": args.threads, "operators": figures}, file, indent=1)
 
 
 if __name__ == "__main__":
