@@ -95,4 +95,4 @@ def date_baselines(network: Network, pair_baselines: Any) -> tuple[np.ndarray, t
     ShapeError
         Not one baseline per pair.
     """
-    return _core.date_baselines(network._network, np.asarray(pair_baselines, np.float64))
+    return _core.date_baselines(network._network, np.asarray(pair_baselines, np.float64).tolist())

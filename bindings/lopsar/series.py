@@ -114,7 +114,7 @@ class Datum(LinearOperator):
         chosen = [] if dates is None else date_names(dates, axis.dates)
         if dates is not None and not chosen:
             raise _core.InvalidArgument("Datum: expected at least one date, got none; leave dates out for all")
-        super().__init__(_core.datum(axis, chosen, [] if weights is None else np.asarray(weights, float)), dtype=dtype, name=name)
+        super().__init__(_core.datum(axis, chosen, [] if weights is None else np.asarray(weights, float).tolist()), dtype=dtype, name=name)
 
 
 class Weighting(LinearOperator):

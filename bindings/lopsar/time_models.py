@@ -86,7 +86,7 @@ class Seasonal(LinearOperator):
 
     def __init__(self, A: Any, periods: Any = 1.0, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Seasonal") -> None:
-        super().__init__(_core.seasonal(time_axis(A, reference, convention), np.atleast_1d(periods).astype(float)), dtype=dtype, name=name)
+        super().__init__(_core.seasonal(time_axis(A, reference, convention), np.atleast_1d(periods).astype(float).tolist()), dtype=dtype, name=name)
 
 
 class Step(LinearOperator):
@@ -151,7 +151,7 @@ class Exponential(LinearOperator):
     def __init__(self, A: Any, onset: Any, characteristic_time: float, *, reference: Any = None, convention: str = "elapsed",
                  dtype: Any = "float64", name: str = "Exponential") -> None:
         axis = time_axis(A, reference, convention)
-        super().__init__(_core.exponential(axis, *date_names([onset]), characteristic_time), dtype=dtype, name=name)
+        super().__init__(_core.exponential(axis, date_names([onset])[0], characteristic_time), dtype=dtype, name=name)
 
 
 class Logarithm(LinearOperator):
@@ -181,7 +181,7 @@ class Logarithm(LinearOperator):
     def __init__(self, A: Any, onset: Any, characteristic_time: float, *, reference: Any = None, convention: str = "elapsed",
                  dtype: Any = "float64", name: str = "Logarithm") -> None:
         axis = time_axis(A, reference, convention)
-        super().__init__(_core.logarithm(axis, *date_names([onset]), characteristic_time), dtype=dtype, name=name)
+        super().__init__(_core.logarithm(axis, date_names([onset])[0], characteristic_time), dtype=dtype, name=name)
 
 
 class Polyline(LinearOperator):

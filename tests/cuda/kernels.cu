@@ -16,11 +16,11 @@ __device__ std::size_t this_pixel() { return static_cast<std::size_t>(blockIdx.x
 }  // namespace
 
 // A pixelwise operator or its adjoint: rows of a sparse matrix, each one group without factors.
-__global__ void pattern_kernel(int rows, std::size_t pixels, const int* start, const int* column, const float* coefficient, const float* x, float* y) {
+__global__ void pattern_kernel(int rows, std::size_t pixels, const int* start, const int* column, const float* coefficient, const float* x,
+                               float* y) {
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
-  for (int i = 0; i < rows; ++i)
-    y[i * pixels + p] = terms<float>(start[i + 1] - start[i], column + start[i], coefficient + start[i], x + p, pixels);
+  for (int i = 0; i < rows; ++i) y[i * pixels + p] = terms<float>(start[i + 1] - start[i], column + start[i], coefficient + start[i], x + p, pixels);
 }
 
 // A series without its weighted mean.

@@ -119,6 +119,7 @@ std::vector<Composition> compositions(Lift lift, bool pixelwise) {
   add("A'", A.adjoint(), a.transpose(), mag(a.transpose()));
   add("(A B)'", (A * B).adjoint(), (a * b).transpose(), (mag(a) * mag(b)).transpose());
   add("S^3", S.power(3), s * s * s, mag(s) * mag(s) * mag(s));
+  add("(S^2)'", S.power(2).adjoint(), (s * s).transpose(), (mag(s) * mag(s)).transpose());
   MatrixXd v(17, 5);
   v << a, d, c;
   add("[A; D; C]", vstack(A, D, C), v, mag(v));
