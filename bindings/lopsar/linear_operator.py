@@ -13,6 +13,7 @@ import scipy.sparse
 import scipy.sparse.linalg as sparse_linalg
 
 from . import _core
+from .arrays import at_least_one
 from .config import get_ndarray_multiplication
 
 __all__ = ["LinearOperator", "aslinearoperator", "dottest"]
@@ -309,6 +310,36 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return op
 
     # -- products with arrays ----------------------------------------------------------------------------------------
+    def apply_into(self, x: Any, out: np.ndarray, *, adjoint: bool = False, threads: int | None = None) -> np.ndarray:
+        """``A x``, or ``A^H x`` with `adjoint`, into an array that is there already: the system takes about as long to hand out the memory
+        of a new one as a large product takes.
+
+        Parameters
+        ----------
+        x : (n,), (n, k) or dims
+            Model, or data with `adjoint`.
+        out : (m,), (m, k) or dimsd
+            Where the result goes: contiguous, in the precision of x.
+        threads : int, optional
+            Default: all. No influence on the bits of the result.
+
+        Returns
+        -------
+        array
+            `out`.
+        """
+        x = np.asarray(x)
+        n, dims, m = (self.shape[0], self.dimsd, self.shape[1]) if adjoint else (self.shape[1], self.dims, self.shape[0])
+        if x.shape != dims and not (x.ndim == 2 and x.shape[0] == n) and x.shape != (n,):
+            raise _core.ShapeError(f"{type(self).__name__}.apply_into: expected x of shape ({n},), ({n}, k) or {dims}, got {x.shape}")
+        columns = 1 if x.shape in (dims, (n,)) else x.shape[1]
+        x = self._prepared(x)
+        if out.size != m * columns or out.dtype != x.dtype or not out.flags.c_contiguous:
+            raise _core.ShapeError(f"{type(self).__name__}.apply_into: expected out contiguous, of {m * columns} values of {x.dtype}, "
+                                   f"got {out.shape}, {out.dtype}")
+        self._node().apply_into(x.reshape(n, columns), out.reshape(m, columns), adjoint, at_least_one(threads, "threads"))
+        return out
+
     def matvec(self, x: Any) -> np.ndarray:
         """``A x`` for x of shape (n,) or (n, 1)."""
         y = self._apply(x) if self._apply is not None and type(x) is np.ndarray and x.ndim == 1 else None

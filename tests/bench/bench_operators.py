@@ -68,7 +68,7 @@ def table(entries: Any, bandwidth: float, repeats: int, threads: int, columns: i
             x = rng.standard_normal((n, columns) if columns else n, dtype=np.float32).astype(dtype)
             out = np.empty((m, columns) if columns else m, dtype)
             turned = op.H if adjoint else op
-            calls = {"into": partial(op._native.apply_into, x, out, adjoint, threads), "lopsar": partial(matmul, turned, x)}
+            calls = {"into": partial(op.apply_into, x, out, adjoint=adjoint, threads=threads), "lopsar": partial(matmul, turned, x)}
             for peer, other in peers.items():
                 other = (other.T if scipy.sparse.issparse(other) else other.H) if adjoint else other
                 calls[peer] = partial(matmul, other, x)

@@ -714,3 +714,24 @@ def test_describe_names_what_users_wrote():
     text = (network() @ Scale(np.ones(4), 4, name="weights")).describe()
     assert "Network" in text and "weights" in text and "8" in text
     assert "weights" in Scale(np.ones(4), 4, name="weights").describe(latex=True)
+
+
+@pytest.mark.parametrize("make", [lambda: lp.Gradient((7, 5)), lambda: lp.aslinearoperator(np.arange(12.0).reshape(3, 4)),
+                                  lambda: lp.Network(["20170304_20170316", "20170316_20170328"])])
+def test_apply_into(make):
+    op = make()
+    rng = np.random.default_rng(0)
+    for adjoint, turned in ((False, op), (True, op.H)):
+        for x in (rng.normal(size=turned.shape[1]), rng.normal(size=(turned.shape[1], 3)), rng.normal(size=turned.dims).astype(np.float32)):
+            expected = turned @ x
+            out = np.full(expected.shape, np.nan, x.dtype)
+            assert op.apply_into(x, out, adjoint=adjoint, threads=1) is out
+            np.testing.assert_array_equal(out, expected)
+            with pytest.raises(lp.ShapeError, match="expected out"):
+                op.apply_into(x, np.empty(expected.size + 1, x.dtype), adjoint=adjoint)
+            with pytest.raises(lp.ShapeError, match="expected out"):
+                op.apply_into(x, np.empty((*expected.shape, 2), x.dtype)[..., 0], adjoint=adjoint)
+            with pytest.raises(lp.ShapeError, match="expected out"):
+                op.apply_into(x, np.empty(expected.shape, np.float16), adjoint=adjoint)
+    with pytest.raises(lp.ShapeError, match="expected x"):
+        op.apply_into(np.ones(op.shape[1] + 1), np.empty(op.shape[0]))
