@@ -1,5 +1,4 @@
 // lopsar._core.Operator: any operator, its algebra, and one call that applies it to NumPy arrays.
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -23,8 +22,8 @@ namespace {
 // sees them; a strong reference from here would make an operator that holds a product of itself immortal.
 class PythonOperator final : public Operator {
  public:
-  PythonOperator(const py::object& object, Dims dims, Dims dimsd, bool complex, std::string name)
-      : object_(object), dims_(std::move(dims)), dimsd_(std::move(dimsd)), name_(std::move(name)), complex_(complex) {}
+  PythonOperator(const py::object& object, Dims dims, Dims dimsd, bool complex, std::string name, bool clinear)
+      : object_(object), dims_(std::move(dims)), dimsd_(std::move(dimsd)), name_(std::move(name)), complex_(complex), clinear_(clinear) {}
   PythonOperator(PythonOperator&&) = default;
   ~PythonOperator() override {
     if (!object_) return;
@@ -36,6 +35,7 @@ class PythonOperator final : public Operator {
   Dims dims() const override { return dims_; }
   Dims dimsd() const override { return dimsd_; }
   bool complex() const override { return complex_; }
+  bool clinear() const override { return clinear_; }
   std::string name() const override { return name_; }
 
  protected:
@@ -73,7 +73,7 @@ class PythonOperator final : public Operator {
   py::weakref object_;
   Dims dims_, dimsd_;
   std::string name_;
-  bool complex_;
+  bool complex_, clinear_;
 };
 
 // What the arrays of a call look like to the core. Only what needs no copy: native byte order, aligned, rows without gaps.
@@ -123,7 +123,7 @@ py::object apply_to(const LinearOperator& op, const py::detail::PyArray_Proxy& a
   if (!result) throw py::error_already_set();
   const Block<T> out(reinterpret_cast<T*>(py::detail::array_proxy(result.ptr())->data), static_cast<std::size_t>(dims[0]), in->pixels);
   // For a few values, handing the GIL over and waking threads would take longer than the work.
-  if ((in->rows + out.rows) * in->pixels < 8192) {
+  if ((in->rows + out.rows) * in->pixels < 1024) {
     run<T>(op, *in, out, adjoint, 1);
   } else {
     const py::gil_scoped_release released;
@@ -260,8 +260,8 @@ void register_operators(py::module_& m) {
         py::arg("name"));
   m.def(
       "python_operator",
-      [](const py::object& object, Dims dims, Dims dimsd, bool complex, std::string name) {
-        return LinearOperator(PythonOperator(object, std::move(dims), std::move(dimsd), complex, std::move(name)));
+      [](const py::object& object, Dims dims, Dims dimsd, bool complex, std::string name, bool clinear) {
+        return LinearOperator(PythonOperator(object, std::move(dims), std::move(dimsd), complex, std::move(name), clinear));
       },
-      py::arg("object"), py::arg("dims"), py::arg("dimsd"), py::arg("complex"), py::arg("name"));
+      py::arg("object"), py::arg("dims"), py::arg("dimsd"), py::arg("complex"), py::arg("name"), py::arg("clinear"));
 }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <numeric>
 #include <optional>
 
 #include <lopsar/operators/cpu/tile_scratch.hpp>
@@ -59,8 +57,24 @@ struct Placed {
   std::size_t row = 0, column = 0;
 };
 
+const LinearOperator& operator_of(const LinearOperator& op) { return op; }
+const LinearOperator& operator_of(const Placed& part) { return part.op; }
+
+// The number of pixels for which parts have fields; 0: any. ShapeError where they disagree.
+template <class Parts>
+std::size_t common_pixels(const Parts& parts) {
+  std::size_t pixels = 0;
+  for (const auto& part : parts) {
+    const std::size_t own = operator_of(part).pixels();
+    if (own != 0 && pixels != 0 && own != pixels)
+      throw ShapeError("operators: expected fields of equal numbers of pixels, got " + std::to_string(pixels) + " and " + std::to_string(own));
+    pixels = own != 0 ? own : pixels;
+  }
+  return pixels;
+}
+
 // For each of the parts in turn: run(part, in, out) writes its output rows; where an earlier part wrote them already, into scratch from
-// take(rows), and the sum is formed. Rows that no part writes are zero.
+// take(rows), and the sum is formed. Together the parts write every row.
 template <class T, class Run, class Take>
 void place(const std::vector<Placed>& parts, bool adjoint, ConstBlock<T> in, Block<T> out, Run run, Take take) {
   std::size_t written = 0;  // parts come in the order of their places: rows below are written
@@ -70,14 +84,24 @@ void place(const std::vector<Placed>& parts, bool adjoint, ConstBlock<T> in, Blo
     const auto source = adjoint ? in.slice(part.row, s.rows) : in.slice(part.column, s.columns);
     const auto target = out.slice(from, n);
     const Complex factor = adjoint ? std::conj(part.factor) : part.factor;
+    const auto scaled = [&](Block<T> to) {
+      if (adjoint && factor.imag() != 0 && !part.op.clinear()) {  // (c A)^H y = A^H (conj(c) y)
+        take(s.rows, [&](Block<T> times) {
+          copy(source, times);
+          scale(times, factor);
+          run(part.op, times, to);
+        });
+        return;
+      }
+      run(part.op, source, to);
+      scale(to, factor);
+    };
     if (from >= written) {
-      run(part.op, source, target);
-      scale(target, factor);
+      scaled(target);
       written = from + n;
     } else {
       take(n, [&](Block<T> sum) {
-        run(part.op, source, sum);
-        scale(sum, factor);
+        scaled(sum);
         add(ConstBlock<T>(sum), target);
       });
     }
@@ -89,11 +113,12 @@ const Pixelwise& tiles(const LinearOperator& op);
 // Pixelwise parts at their places, tile by tile.
 class TileParts final : public Pixelwise {
  public:
-  TileParts(Shape shape, std::vector<Placed> parts) : shape_(shape), parts_(std::move(parts)) {}
+  TileParts(Shape shape, std::vector<Placed> parts) : shape_(shape), pixels_(common_pixels(parts)), parts_(std::move(parts)) {}
   Shape shape() const override { return shape_; }
-  std::size_t pixels() const override {
+  std::size_t pixels() const override { return pixels_; }
+  std::size_t terms() const override {
     std::size_t n = 0;
-    for (const auto& p : parts_) n = std::max(n, p.op.pixels());
+    for (const auto& p : parts_) n += tiles(p.op).terms();
     return n;
   }
   Lowering lower() const override {
@@ -136,19 +161,17 @@ class TileParts final : public Pixelwise {
 
  private:
   Shape shape_;
+  std::size_t pixels_;
   std::vector<Placed> parts_;
 };
 
 // A chain of pixelwise factors, first factor last to be applied; what lies between two of them stays in the cache.
 class TileProduct final : public Pixelwise {
  public:
-  explicit TileProduct(std::vector<LinearOperator> factors) : factors_(std::move(factors)) {}
+  explicit TileProduct(std::vector<LinearOperator> factors) : pixels_(common_pixels(factors)), factors_(std::move(factors)) {}
   Shape shape() const override { return {factors_.front().shape().rows, factors_.back().shape().columns}; }
-  std::size_t pixels() const override {
-    std::size_t n = 0;
-    for (const auto& f : factors_) n = std::max(n, f.pixels());
-    return n;
-  }
+  std::size_t pixels() const override { return pixels_; }
+  std::size_t terms() const override { return shape().rows * shape().columns; }
   Lowering lower() const override {
     Lowering matrix = factors_.back().lower();
     for (std::size_t i = factors_.size() - 1; i-- > 0;) matrix = product(factors_[i].lower(), matrix);
@@ -196,6 +219,7 @@ class TileProduct final : public Pixelwise {
     run(factor, in, scratch.block<T>(), {tile.first, false, tile.ahead});
     chain<T>(scratch.block<T>(), out, {tile.first, tile.stream, false}, at, run, rows, step + 1);
   }
+  std::size_t pixels_;
   std::vector<LinearOperator> factors_;
 };
 
@@ -206,6 +230,7 @@ class TileAdjoint final : public Pixelwise {
   std::size_t pixels() const override { return of_.pixels(); }
   Lowering lower() const override { return transposed(of_.lower()); }
   std::size_t cost() const override { return tiles(of_).cost(); }
+  std::size_t terms() const override { return tiles(of_).terms(); }
   std::size_t cached_rows(bool adjoint) const override { return tiles(of_).cached_rows(!adjoint); }
   void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const override { tiles(of_).adjoint_tile(x, y, tile); }
   void forward_tile(ConstBlock<double> x, Block<double> y, Tile tile) const override { tiles(of_).adjoint_tile(x, y, tile); }
@@ -219,9 +244,10 @@ class TileAdjoint final : public Pixelwise {
 // A (x) B: B on every slice of x that belongs to one column of A, then A across the slices. The rows of a slice of A lie `b` rows apart.
 class TileKronecker final : public Pixelwise {
  public:
-  TileKronecker(LinearOperator a, LinearOperator b) : a_(std::move(a)), b_(std::move(b)) {}
+  TileKronecker(LinearOperator a, LinearOperator b) : pixels_(common_pixels(std::vector{a, b})), a_(std::move(a)), b_(std::move(b)) {}
   Shape shape() const override { return {a_.shape().rows * b_.shape().rows, a_.shape().columns * b_.shape().columns}; }
-  std::size_t pixels() const override { return std::max(a_.pixels(), b_.pixels()); }
+  std::size_t pixels() const override { return pixels_; }
+  std::size_t terms() const override { return tiles(a_).terms() * tiles(b_).terms(); }
   Lowering lower() const override { return lopsar::kronecker(a_.lower(), b_.lower()); }
   std::size_t cost() const override { return a_.shape().columns * tiles(b_).cost() + b_.shape().rows * tiles(a_).cost(); }
   std::size_t cached_rows(bool) const override { return shape().rows + shape().columns + a_.shape().columns * b_.shape().rows; }
@@ -251,6 +277,7 @@ class TileKronecker final : public Pixelwise {
 #undef LOPSAR_TILES
 
  private:
+  std::size_t pixels_;
   LinearOperator a_, b_;
 };
 
@@ -264,8 +291,9 @@ struct Whole {
 
 class SceneParts final : public AnyOperator<SceneParts> {
  public:
-  SceneParts(Shape shape, std::vector<Placed> parts) : shape_(shape), parts_(std::move(parts)) {}
+  SceneParts(Shape shape, std::vector<Placed> parts) : shape_(shape), pixels_(common_pixels(parts)), parts_(std::move(parts)) {}
   Shape shape() const override { return shape_; }
+  std::size_t pixels() const override { return pixels_; }
   template <class T>
   void map(ConstBlock<T> x, Block<T> y, int threads) const {
     place(
@@ -281,13 +309,16 @@ class SceneParts final : public AnyOperator<SceneParts> {
 
  private:
   Shape shape_;
+  std::size_t pixels_;
   std::vector<Placed> parts_;
 };
 
 class SceneProduct final : public AnyOperator<SceneProduct> {
  public:
-  SceneProduct(std::vector<LinearOperator> factors, Complex factor) : factors_(std::move(factors)), factor_(factor) {}
+  SceneProduct(std::vector<LinearOperator> factors, Complex factor)
+      : pixels_(common_pixels(factors)), factors_(std::move(factors)), factor_(factor) {}
   Shape shape() const override { return {factors_.front().shape().rows, factors_.back().shape().columns}; }
+  std::size_t pixels() const override { return pixels_; }
   template <class T>
   void map(ConstBlock<T> x, Block<T> y, int threads) const {
     std::optional<Whole<T>> last, next;
@@ -302,16 +333,22 @@ class SceneProduct final : public AnyOperator<SceneProduct> {
   template <class T>
   void map_adjoint(ConstBlock<T> y, Block<T> x, int threads) const {
     std::optional<Whole<T>> last, next;
+    const bool first = factor_.imag() != 0;  // where a factor is not linear over the complex numbers, it matters
+    if (first) {
+      copy(y, last.emplace(y.rows, y.pixels).block);
+      scale(last->block, std::conj(factor_));
+    }
     for (std::size_t i = 0; i < factors_.size(); ++i) {
       const auto in = last ? ConstBlock<T>(last->block) : y;
       if (i + 1 == factors_.size()) factors_[i].apply_adjoint(in, x, threads);
       else factors_[i].apply_adjoint(in, next.emplace(factors_[i].shape().columns, y.pixels).block, threads);
       last.swap(next);
     }
-    scale(x, std::conj(factor_));
+    if (!first) scale(x, factor_);
   }
 
  private:
+  std::size_t pixels_;
   std::vector<LinearOperator> factors_;
   Complex factor_;
 };
@@ -320,6 +357,7 @@ class SceneAdjoint final : public AnyOperator<SceneAdjoint> {
  public:
   explicit SceneAdjoint(LinearOperator of) : of_(std::move(of)) {}
   Shape shape() const override { return {of_.shape().columns, of_.shape().rows}; }
+  std::size_t pixels() const override { return of_.pixels(); }
   template <class T>
   void map(ConstBlock<T> x, Block<T> y, int threads) const {
     of_.apply_adjoint(x, y, threads);
@@ -338,6 +376,7 @@ class SceneConjugate final : public AnyOperator<SceneConjugate> {
  public:
   explicit SceneConjugate(LinearOperator of) : of_(std::move(of)) {}
   Shape shape() const override { return of_.shape(); }
+  std::size_t pixels() const override { return of_.pixels(); }
   template <class T>
   void map(ConstBlock<T> x, Block<T> y, int threads) const {
     if constexpr (is_complex<T>) {
@@ -374,6 +413,7 @@ class SceneKronecker final : public AnyOperator<SceneKronecker> {
  public:
   SceneKronecker(LinearOperator a, LinearOperator b) : a_(std::move(a)), b_(std::move(b)) {}
   Shape shape() const override { return {a_.shape().rows * b_.shape().rows, a_.shape().columns * b_.shape().columns}; }
+  std::size_t pixels() const override { return b_.pixels(); }
   template <class T>
   void map(ConstBlock<T> x, Block<T> y, int threads) const {
     const Shape a = a_.shape(), b = b_.shape();
@@ -447,6 +487,9 @@ class Composed final : public AnyOperator<Composed> {
   Dims dims() const override { return dims_; }
   Dims dimsd() const override { return dimsd_; }
   bool complex() const override { return complex_; }
+  bool clinear() const override {
+    return std::all_of(formula_.operands.begin(), formula_.operands.end(), [](const LinearOperator& op) { return op.clinear(); });
+  }
   bool pixelwise() const override { return run_->pixelwise(); }
   std::size_t pixels() const override { return run_->pixels(); }
   Lowering lower() const override { return run_->lower(); }
@@ -496,7 +539,8 @@ const Composed* composed(const Operator& op) {
 const Pixelwise& tiles(const LinearOperator& op) {
   const Operator* run = op.node().get();
   while (const Composed* c = composed(*run)) run = &c->run();  // a power runs a product
-  return dynamic_cast<const Pixelwise&>(*run);
+  if (const auto* pixelwise = dynamic_cast<const Pixelwise*>(run)) return *pixelwise;
+  throw InvalidArgument(op.name() + ": expected a pixelwise operator derived from Pattern or Pixelwise, got another class that says it is one");
 }
 
 // Working the matrix of a larger operator out costs more than it could save.
@@ -507,7 +551,7 @@ Node run_parts(Shape shape, std::vector<Placed> parts, bool complex) {
   const bool pixelwise = !complex && std::all_of(parts.begin(), parts.end(), [](const Placed& p) { return p.op.pixelwise(); });
   if (!pixelwise) return std::make_shared<const SceneParts>(shape, std::move(parts));
   auto apart = std::make_shared<const TileParts>(shape, std::move(parts));
-  if (apart->cost() > small_enough) return apart;
+  if (apart->cost() > small_enough || apart->terms() > apart->cost()) return apart;
   auto matrix = apart->lower();
   if (matrix.triplets.size() > apart->cost()) return apart;
   return std::make_shared<const Pattern>(std::move(matrix));
@@ -527,11 +571,18 @@ std::vector<LinearOperator> multiplied(const std::vector<LinearOperator>& factor
   std::vector<LinearOperator> out{factors.front()};
   for (std::size_t i = 1; i < factors.size(); ++i) {
     const std::size_t apart = tiles(out.back()).cost() + tiles(factors[i]).cost() + factors[i].shape().rows;
-    if (apart <= small_enough) {
-      auto matrix = product(out.back().lower(), factors[i].lower());
-      if (matrix.triplets.size() <= apart) {
-        out.back() = LinearOperator(Pattern(std::move(matrix)));
-        continue;
+    if (apart <= small_enough && tiles(out.back()).terms() <= apart && tiles(factors[i]).terms() <= apart) {
+      const auto left = out.back().lower(), right = factors[i].lower();
+      std::vector<std::size_t> in_row(right.shape.rows, 0);
+      for (const auto& t : right.triplets) ++in_row[t.row];
+      std::size_t terms = 0;  // before equal ones are added up
+      for (const auto& t : left.triplets) terms += in_row[t.column];
+      if (terms <= 4 * apart) {
+        auto matrix = product(left, right);
+        if (matrix.triplets.size() <= apart) {
+          out.back() = LinearOperator(Pattern(std::move(matrix)));
+          continue;
+        }
       }
     }
     out.push_back(factors[i]);
@@ -587,13 +638,12 @@ void append_terms(const LinearOperator& op, Complex factor, std::vector<LinearOp
   }
 }
 
-// The factors of a product, and the number before them.
+// The factors of a product (the operator itself if it is none), and the number before them.
 Complex append_factors(const LinearOperator& op, std::vector<LinearOperator>& factors) {
   const Formula f = formula(op);
   if (f.kind == Kind::product || (f.kind == Kind::sum && f.operands.size() == 1)) {
-    Complex before = f.factors.front();
-    for (const auto& o : f.operands) before *= append_factors(o, factors);
-    return before;
+    factors.insert(factors.end(), f.operands.begin(), f.operands.end());
+    return f.factors.front();
   }
   factors.push_back(op);
   return 1;
@@ -691,7 +741,9 @@ LinearOperator LinearOperator::power(int exponent) const {
 }
 
 LinearOperator LinearOperator::over(Dims grid) const {
-  if (!pixelwise()) throw InvalidArgument("over: expected a pixelwise operator, got " + name() + ", which has a grid of its own");
+  if (!pixelwise())
+    throw InvalidArgument(complex() ? "over: expected a real operator, got a complex one; lift it before it meets complex numbers"
+                                    : "over: expected a pixelwise operator, got " + name() + ", which has a grid of its own");
   const std::size_t n = product(grid);
   if (pixels() != 0 && pixels() != n)
     throw ShapeError("over: expected a grid of " + std::to_string(pixels()) + " pixels, for which the operator has fields, got " + std::to_string(n));
@@ -719,7 +771,13 @@ LinearOperator operator*(const LinearOperator& a, const LinearOperator& b) {
                      (a.pixelwise() != b.pixelwise() ? " or lift the pixelwise one with over(grid)" : ""));
   }
   std::vector<LinearOperator> factors;
-  const Complex left = append_factors(a, factors), right = append_factors(b, factors);
+  const Complex left = append_factors(a, factors);
+  // A complex number does not pass an operator that is not linear over the complex numbers.
+  const bool passes = std::all_of(factors.begin(), factors.end(), [](const LinearOperator& f) { return f.clinear(); });
+  std::vector<LinearOperator> behind;
+  Complex right = append_factors(b, behind);
+  if (!passes && right.imag() != 0) behind.assign(1, b), right = 1;
+  factors.insert(factors.end(), behind.begin(), behind.end());
   return make_product(std::move(factors), left * right);
 }
 
@@ -807,7 +865,10 @@ LinearOperator kronecker(const LinearOperator& a, const LinearOperator& b) {
   const bool complex = a.complex() || b.complex();
   Node run;
   if (!complex && a.pixelwise() && b.pixelwise()) run = std::make_shared<const TileKronecker>(a, b);
-  else run = std::make_shared<const SceneKronecker>(a, b);
+  else if (a.pixels() == 0) run = std::make_shared<const SceneKronecker>(a, b);
+  else
+    throw ShapeError("kronecker: expected a first operator without fields beside one that couples pixels, got " + a.name() + " with fields of " +
+                     std::to_string(a.pixels()) + " pixels; lift it with over(grid)");
   const Dims dims{run->shape().columns}, dimsd{run->shape().rows};
   return make({Kind::kronecker, {a, b}, {}, 1, {}}, std::move(run), dims, dimsd, complex);
 }

@@ -29,6 +29,7 @@ class LinearOperator final : public Operator {
   Dims dims() const override { return node_->dims(); }
   Dims dimsd() const override { return node_->dimsd(); }
   bool complex() const override { return node_->complex(); }
+  bool clinear() const override { return node_->clinear(); }
   bool pixelwise() const override { return node_->pixelwise(); }
   std::size_t pixels() const override { return node_->pixels(); }
   Lowering lower() const override { return node_->lower(); }
@@ -110,7 +111,8 @@ Formula formula(const Operator& op);
 // The formula with shapes, units and the names of parameters, as text or as LaTeX.
 std::string describe(const LinearOperator& op, bool latex = false);
 
-// The matrix, row by row (rows x columns values). complex: two values per entry are not needed, InvalidArgument for complex operators there.
+// The matrix, row by row (rows x columns values). InvalidArgument for operators with fields, where every pixel has its own, and for complex
+// operators where real values are asked for.
 std::vector<double> todense(const Operator& op);
 std::vector<std::complex<double>> todense_complex(const Operator& op);
 

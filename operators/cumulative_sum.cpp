@@ -41,6 +41,7 @@ struct CumulativeSum::Program {
 CumulativeSum::CumulativeSum(const TimeAxis& axis, Increment increment) {
   const auto& dates = axis.dates();
   if (dates.size() < 2) throw InvalidArgument("CumulativeSum: expected at least two dates, got " + dates.front() + " only");
+  if (increment == Increment::rate) axis.check_increasing_years("CumulativeSum");
   shape_ = {axis.size(), dates.size() - 1};
   for (std::size_t j = 1; j < dates.size(); ++j) parameters_.push_back({dates[j - 1] + "_" + dates[j], increment == Increment::rate ? "1/year" : ""});
   program_ = std::make_shared<const Program>(axis, increment);

@@ -25,6 +25,7 @@ class CumulativeSum final : public Pixelwise {
   std::string name() const override { return "CumulativeSum"; }
   std::vector<Parameter> parameters() const override { return parameters_; }
   std::size_t cost() const override { return 2 * shape_.rows; }
+  std::size_t terms() const override { return shape_.rows * shape_.columns; }
   std::size_t cached_rows(bool) const override { return 0; }
 
   void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const override;

@@ -25,6 +25,7 @@ class Datum final : public Pixelwise {
   std::string name() const override { return "Datum"; }
   std::vector<Parameter> parameters() const override { return parameters_; }
   std::size_t cost() const override { return 2 * shape_.rows; }
+  std::size_t terms() const override { return shape_.rows * shape_.columns; }
   std::size_t cached_rows(bool adjoint) const override { return adjoint ? shape_.rows : shape_.columns; }
 
   void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const override;

@@ -17,9 +17,9 @@ struct Geometry {
 //
 // Perpendicular baselines b (m) are relative to the reference date of the axis; without one they are taken as they are. The sign is that of
 // MintPy's dem_error: dz > 0 with b > 0 raises x. Fattahi and Amelung (2013), eq. 7. A pixel whose range is not positive or whose incidence is
-// not between 0 and 180 degrees (NaN too) is NaN: its adjoint, and its series wherever the baseline is not that of the reference date. So is a
-// pixel with NaN baselines. The geometry factor is kept in float32 where all its fields are. InvalidArgument: a number for all pixels that
-// makes no sense; ShapeError: not one baseline per date, fields that differ in pixels or have the wrong number of rows.
+// not between 0 and 180 degrees (NaN too) is NaN: its adjoint, and its series wherever the (scalar) baseline is not that of the reference date. So is
+// a pixel with NaN baselines. The geometry factor is kept in float32 where all its fields are. InvalidArgument: a number for all pixels that makes no
+// sense; ShapeError: not one baseline per date, fields that differ in pixels or have the wrong number of rows.
 class DemError final : public Pattern {
  public:
   // date_baselines: (D), the reference date too.

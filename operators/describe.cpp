@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 #include <vector>
 
 #include <lopsar/operators/algebra.hpp>
@@ -22,19 +23,27 @@ std::string list(const std::vector<std::size_t>& dims, const char* between) {
   return text;
 }
 
+// A name inside \\text{} of LaTeX.
+std::string escaped(const std::string& name) {
+  std::string text;
+  for (const char c : name) text += std::string_view("_#$%&{}").find(c) == std::string_view::npos ? std::string(1, c) : std::string("\\") + c;
+  return text;
+}
+
 // Writes the formula; every operator that is not made of others gets a letter.
 class Writer {
  public:
   explicit Writer(bool latex) : latex_(latex) {}
 
-  // `tight`: the formula stands where a sum needs brackets; `tighter`: also a product.
+  // Sums bind least (0), then Kronecker products (1), products (2), what is written behind an operator (3), and single signs (4). What binds less
+  // than `binding` gets brackets.
   std::string write(const LinearOperator& op, int binding = 0) {
     const Formula f = formula(op);
     std::vector<std::string> parts;
-    const int inside = f.kind == Kind::product || f.kind == Kind::kronecker                             ? 1
-                       : f.kind == Kind::sum                                                            ? (f.operands.size() == 1 ? 1 : 0)
-                       : f.kind == Kind::vstack || f.kind == Kind::hstack || f.kind == Kind::block_diag ? 0
-                                                                                                        : 2;
+    int inside = 0;
+    if (f.kind == Kind::sum) inside = 2;
+    if (f.kind == Kind::product || f.kind == Kind::kronecker) inside = 3;
+    if (f.kind == Kind::adjoint || f.kind == Kind::transpose || f.kind == Kind::power || f.kind == Kind::over) inside = 4;
     if (f.kind != Kind::leaf)
       for (const auto& o : f.operands) parts.push_back(write(o, inside));
     const auto joined = [&](const std::string& between) {
@@ -53,25 +62,30 @@ class Writer {
     };
     switch (f.kind) {
       case Kind::leaf: return letter(op);
-      case Kind::product: return bracketed(factor(f.factors.front()) + joined(dot), 1);
+      case Kind::product: return bracketed(factor(f.factors.front()) + joined(dot), 2);
       case Kind::sum: {
         std::string text;
         for (std::size_t i = 0; i < parts.size(); ++i) {
           const bool minus = f.factors[i].imag() == 0 && f.factors[i].real() < 0;
-          if (i > 0) text += minus ? " - " : " + ";
-          text += factor(i > 0 && minus ? -f.factors[i] : f.factors[i]) + parts[i];
+          std::string term = factor(i > 0 && minus ? -f.factors[i] : f.factors[i]) + parts[i];
+          bool subtracted = i > 0 && minus;
+          if (i > 0 && term.front() == '-') {  // a product with a negative number before it
+            subtracted = !subtracted;
+            term.erase(0, 1);
+          }
+          text += (i == 0 ? "" : subtracted ? " - " : " + ") + term;
         }
-        return bracketed(text, f.operands.size() == 1 ? 1 : 0);
+        return bracketed(text, f.operands.size() == 1 ? 2 : 0);
       }
-      case Kind::adjoint: return parts[0] + "^H";
-      case Kind::transpose: return parts[0] + "^T";
+      case Kind::adjoint: return bracketed(parts[0] + "^H", 3);
+      case Kind::transpose: return bracketed(parts[0] + "^T", 3);
       case Kind::conjugate: return latex_ ? "\\overline{" + parts[0] + "}" : "conj(" + parts[0] + ")";
-      case Kind::power: return parts[0] + (latex_ ? "^{" + std::to_string(f.exponent) + "}" : "^" + std::to_string(f.exponent));
+      case Kind::power: return bracketed(parts[0] + (latex_ ? "^{" + std::to_string(f.exponent) + "}" : "^" + std::to_string(f.exponent)), 3);
       case Kind::vstack: return matrix("; ", " \\\\ ");
       case Kind::hstack: return matrix(" | ", " & ");
       case Kind::block_diag: return latex_ ? "\\operatorname{diag}\\left(" + joined(", ") + "\\right)" : "diag(" + joined(", ") + ")";
       case Kind::kronecker: return bracketed(joined(latex_ ? " \\otimes " : " (x) "), 1);
-      case Kind::over: return parts[0] + (latex_ ? "^{(" + list(f.grid, "\\times ") + ")}" : ".over(" + list(f.grid, ", ") + ")");
+      case Kind::over: return bracketed(parts[0] + (latex_ ? "^{(" + list(f.grid, "\\times ") + ")}" : ".over(" + list(f.grid, ", ") + ")"), 3);
     }
     return {};
   }
@@ -105,7 +119,8 @@ std::string describe(const LinearOperator& op, bool latex) {
   std::string text;
   if (latex) {
     text = "\\underbrace{" + expression + "}_{" + size_of(op, true) + "}";
-    for (const auto& leaf : writer.leaves()) text += "\n\\quad " + writer.letter(leaf) + ":\\ \\text{" + leaf.name() + "}\\ " + size_of(leaf, true);
+    for (const auto& leaf : writer.leaves())
+      text += "\n\\quad " + writer.letter(leaf) + ":\\ \\text{" + escaped(leaf.name()) + "}\\ " + size_of(leaf, true);
   } else {
     std::size_t width = 0;
     for (const auto& leaf : writer.leaves()) width = std::max(width, leaf.name().size());
@@ -120,7 +135,8 @@ std::string describe(const LinearOperator& op, bool latex) {
   text += latex ? "\n\\quad \\text{unknowns: " : "\n  unknowns: ";
   constexpr std::size_t most = 24;
   for (std::size_t i = 0; i < std::min(parameters.size(), most); ++i)
-    text += (i ? ", " : "") + parameters[i].name + (parameters[i].unit.empty() ? "" : " [" + parameters[i].unit + "]");
+    text += (i ? ", " : "") + (latex ? escaped(parameters[i].name) : parameters[i].name) +
+            (parameters[i].unit.empty() ? "" : " [" + parameters[i].unit + "]");
   if (parameters.size() > most) text += ", ... (" + std::to_string(parameters.size()) + ")";
   return text + (latex ? "}" : "");
 }

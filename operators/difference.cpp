@@ -14,6 +14,7 @@ Lowering matrix_of(const TimeAxis& axis, int order) {
   if (t.size() <= n)
     throw InvalidArgument("TimeDifference: expected at least " + std::to_string(n + 1) + " dates for order " + std::to_string(order) + ", got " +
                           std::to_string(t.size()));
+  axis.check_increasing_years("TimeDifference");
   Lowering matrix;
   matrix.shape = {t.size() - n, axis.size()};
   // Adds coefficient (x_j - x_{j-1}) / h_j to a row.

@@ -49,18 +49,22 @@ using ConstBlock = Block<const T>;
 // Values (rows, pixels) that an operator keeps, e.g. look geometry or weights. Immutable; copies share the values.
 class Field {
  public:
-  // Keeps the values. ShapeError unless values.size() == rows * pixels.
+  // Keeps the values. ShapeError: no rows or pixels, or values.size() is not rows * pixels.
   Field(std::vector<float> values, std::size_t rows, std::size_t pixels);
   Field(std::vector<double> values, std::size_t rows, std::size_t pixels);
   // Looks at the values of somebody else, whom `owner` keeps alive; they must not change.
-  Field(ConstBlock<float> values, std::shared_ptr<const void> owner) : values_(values), owner_(std::move(owner)) {}
-  Field(ConstBlock<double> values, std::shared_ptr<const void> owner) : values_(values), owner_(std::move(owner)) {}
+  Field(ConstBlock<float> values, std::shared_ptr<const void> owner) : values_(values), owner_(std::move(owner)) { check(); }
+  Field(ConstBlock<double> values, std::shared_ptr<const void> owner) : values_(values), owner_(std::move(owner)) { check(); }
 
   std::size_t rows() const {
     return std::visit([](const auto& v) { return v.rows; }, values_);
   }
   std::size_t pixels() const {
     return std::visit([](const auto& v) { return v.pixels; }, values_);
+  }
+  // Whether the rows follow each other without gaps.
+  bool contiguous() const {
+    return std::visit([](const auto& v) { return v.contiguous(); }, values_);
   }
   // The values if they are held in precision T, else null.
   template <class T>
@@ -88,6 +92,7 @@ class Field {
   bool same(const Field& other) const;
 
  private:
+  void check() const;
   std::variant<ConstBlock<float>, ConstBlock<double>> values_;
   std::shared_ptr<const void> owner_;
 };

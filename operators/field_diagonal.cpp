@@ -42,6 +42,7 @@ FieldDiagonal::FieldDiagonal(const Dims& dims, std::size_t outer, std::size_t n,
       complex_(std::move(complex)) {
   const std::size_t got = complex_ ? complex_->size() : real_->rows() * real_->pixels();
   if (got != n) throw ShapeError("Diagonal: expected " + std::to_string(n) + " values, got " + std::to_string(got));
+  if (real_ && !real_->contiguous()) throw ShapeError("Diagonal: expected values without gaps between rows; copy them");
 }
 
 FieldDiagonal::FieldDiagonal(const Dims& dims, Field values) : FieldDiagonal(dims, 1, product(dims), 1, std::move(values), nullptr) {}

@@ -58,7 +58,8 @@ void clear(Block<T> out) {
 }  // namespace
 
 Lowering Operator::lower() const {
-  throw InvalidArgument(name() + ": expected a pixelwise operator, got one that couples pixels; it has no matrix per pixel");
+  throw InvalidArgument(name() + ": expected a pixelwise operator, got one that " + (complex() ? "is complex" : "couples pixels") +
+                        "; it has no matrix per pixel");
 }
 
 // An operator without columns maps nothing to zero.

@@ -34,6 +34,9 @@ class Operator {
 
   // Whether coefficients are complex; such an operator takes complex blocks only.
   virtual bool complex() const { return false; }
+  // Whether A (c x) = c A x for complex c. Real parts and conjugates are linear over the real numbers only; their adjoint is that of the real
+  // part of the inner product.
+  virtual bool clinear() const { return true; }
 
   virtual bool pixelwise() const { return false; }
   // The number of pixels for which the operator has fields; 0: any number.

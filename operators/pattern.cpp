@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <string>
 #include <tuple>
@@ -42,7 +43,9 @@ struct Pattern::Program {
         factor.push_back(t.factor);
       }
       column.push_back(static_cast<int>(t.column));
-      coefficient_float.push_back(static_cast<float>(t.coefficient));
+      // Not infinite beyond the range of float: infinity times zero is NaN.
+      constexpr double largest = std::numeric_limits<float>::max();
+      coefficient_float.push_back(static_cast<float>(std::clamp(t.coefficient, -largest, largest)));
       coefficient_double.push_back(t.coefficient);
       reads_again = reads_again || used[t.column];
       used[t.column] = true;
@@ -72,6 +75,11 @@ Pattern::Pattern(Lowering matrix, std::string name, std::vector<Parameter> param
     return name_ + ": entry (" + std::to_string(t.row) + ", " + std::to_string(t.column) + ") of a " + std::to_string(matrix.shape.rows) + " x " +
            std::to_string(matrix.shape.columns) + " matrix";
   };
+  constexpr std::size_t most = std::numeric_limits<int>::max();  // the kernel counts in int
+  if (matrix.shape.rows > most || matrix.shape.columns > most || matrix.triplets.size() > most)
+    throw InvalidArgument(name_ + ": expected at most " + std::to_string(most) + " rows, columns and entries, got " +
+                          std::to_string(matrix.shape.rows) + ", " + std::to_string(matrix.shape.columns) + " and " +
+                          std::to_string(matrix.triplets.size()));
   for (const auto& t : matrix.triplets) {
     if (t.row >= matrix.shape.rows || t.column >= matrix.shape.columns) throw InvalidArgument(say(t) + ": expected indices inside the shape");
     if (!std::isfinite(t.coefficient)) throw InvalidArgument(say(t) + ": expected a finite coefficient, got " + std::to_string(t.coefficient));

@@ -14,8 +14,8 @@ namespace lopsar {
 // derived class works out the matrix.
 class Pattern : public Pixelwise {
  public:
-  // InvalidArgument: an entry outside the shape, a coefficient that is not finite, a factor or field that is not there. ShapeError: fields of
-  // different numbers of pixels.
+  // InvalidArgument: an entry outside the shape, more than 2^31 - 1 rows, columns or entries, a coefficient that is not finite, a factor or field
+  // that is not there. ShapeError: fields of different numbers of pixels.
   explicit Pattern(Lowering matrix, std::string name = "Pattern", std::vector<Parameter> parameters = {});
   // Without fields.
   Pattern(Shape shape, std::vector<Triplet> triplets, std::string name = "Pattern", std::vector<Parameter> parameters = {});
@@ -26,6 +26,7 @@ class Pattern : public Pixelwise {
   std::string name() const final { return name_; }
   std::vector<Parameter> parameters() const final { return parameters_; }
   std::size_t cost() const final { return matrix_->triplets.size(); }
+  std::size_t terms() const final { return matrix_->triplets.size(); }
   std::size_t cached_rows(bool adjoint) const final;
 
   void forward_tile(ConstBlock<float> x, Block<float> y, Tile tile) const final;

@@ -1,6 +1,8 @@
 #include <lopsar/operators/pixelwise.hpp>
 
+#include <lopsar/operators/cpu/pattern.hpp>
 #include <lopsar/operators/cpu/pixel_loop.hpp>
+#include <lopsar/operators/cpu/series.hpp>
 
 namespace lopsar {
 namespace {
@@ -8,7 +10,8 @@ namespace {
 // What this tile and the next touch more than once fits into a second-level cache.
 std::size_t tile_pixels(const Pixelwise& op, bool adjoint, std::size_t value_size) {
   constexpr std::size_t cache = 512 * 1024;
-  std::size_t tile = 512;
+  std::size_t tile = cpu::pattern_tile;
+  static_assert(cpu::pattern_tile == cpu::series_tile);  // what the scratch of the kernels holds
   while (tile > 64 && op.cached_rows(adjoint) * tile * value_size > cache) tile /= 2;
   return tile;
 }

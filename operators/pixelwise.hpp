@@ -22,6 +22,8 @@ class Pixelwise : public Operator {
 
   // Multiply-adds per pixel: by which the algebra decides whether to multiply matrices or to apply one after the other.
   virtual std::size_t cost() const = 0;
+  // At least as many as lower() has triplets.
+  virtual std::size_t terms() const = 0;
   // Rows of a tile that are touched more than once, forward or adjoint: tiles are made so small that these stay in the cache.
   virtual std::size_t cached_rows(bool adjoint) const = 0;
 

@@ -33,6 +33,13 @@ double TimeAxis::years(std::string_view date) const {
   return (days_since_epoch(date) - days_since_epoch(dates_.front())) / 365.25;
 }
 
+void TimeAxis::check_increasing_years(const char* who) const {
+  for (std::size_t d = 1; d < years_.size(); ++d)
+    if (!(years_[d] > years_[d - 1]))
+      throw InvalidArgument(std::string(who) + ": expected dates whose years increase, got " + dates_[d - 1] + " and " + dates_[d] +
+                            "; use elapsed years");
+}
+
 std::optional<std::size_t> TimeAxis::place(std::size_t date) const {
   if (!reference_) return date;
   if (date == *reference_) return {};

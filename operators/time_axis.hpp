@@ -27,12 +27,14 @@ class TimeAxis {
 
   const std::vector<std::string>& dates() const { return dates_; }
   std::optional<std::size_t> reference() const { return reference_; }  // index into dates()
-  TimeConvention convention() const { return convention_; }
 
   // Years since the first date, (D).
   const std::vector<double>& years() const { return years_; }
   // The same of any date.
   double years(std::string_view date) const;
+
+  // InvalidArgument unless years increase: in MintPy's calendar they do not between the last hours of a leap year and the next day.
+  void check_increasing_years(const char* who) const;
 
   // Values of a series: D, or D-1 with a reference date.
   std::size_t size() const { return dates_.size() - (reference_ ? 1 : 0); }

@@ -221,7 +221,8 @@ class LinearOperator(sparse_linalg.LinearOperator):
         if self._native is not None and not self._replaced:
             return self._native
         # Made anew each time: kept on the operator, it would keep the operator alive for ever.
-        return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c", self.name or type(self).__name__)
+        return _core.python_operator(self, self.dims, self.dimsd, self.dtype.kind == "c", self.name or type(self).__name__,
+                                     self.clinear)
 
     # -- the maths: subclasses replace these -------------------------------------------------------------------------
     def _matvec(self, x: np.ndarray) -> np.ndarray:

@@ -334,6 +334,102 @@ TEST_CASE("complex numbers and complex operators", "[operators][algebra]") {
   CHECK_THROWS_AS(P.apply(ConstBlock<double>(x.data(), 3, 1), Block<double>(y.data(), 3, 1)), InvalidArgument);
 }
 
+TEST_CASE("fields of different numbers of pixels never meet", "[operators][algebra]") {
+  const auto weights = [](std::size_t pixels, std::size_t rows) {
+    Lowering matrix({rows, rows});
+    matrix.fields = {Field(std::vector<double>(pixels, 2.0), 1, pixels)};
+    matrix.factors = {{{0, 0}}};
+    for (std::size_t i = 0; i < rows; ++i) matrix.triplets.push_back({i, i, 1.0, 0});
+    return LinearOperator(Pattern(matrix));
+  };
+  // Also where the matrices are too large to be worked out.
+  for (const std::size_t rows : {std::size_t(3), std::size_t(110000)}) {
+    const LinearOperator a = weights(4, rows), b = weights(8, rows);
+    CHECK_THROWS_AS(a * b, ShapeError);
+    CHECK_THROWS_AS(a + b, ShapeError);
+    CHECK_THROWS_AS(vstack(a, b), ShapeError);
+    CHECK_THROWS_AS(block_diag(a, b), ShapeError);
+    CHECK_THROWS_AS(kronecker(a, b), ShapeError);
+  }
+  CHECK_THROWS_AS(Field(std::vector<double>{}, 0, 3), ShapeError);
+  CHECK_THROWS_AS(Field(ConstBlock<float>(nullptr, 3, 0), nullptr), ShapeError);
+  // Scene operators that contain fields keep their number of pixels.
+  const LinearOperator w = weights(2, 2), dense = Dense(random_matrix(2, 2, 1));
+  for (const auto& op : {w * dense, dense + w, (std::complex<double>(0, 1) * w).adjoint(), vstack(dense, w)}) {
+    CHECK(op.pixels() == 2);
+    CHECK_THROWS_AS(todense_complex(op), InvalidArgument);
+  }
+  CHECK_THROWS_AS(kronecker(w, dense), ShapeError);
+  CHECK(kronecker(dense, w).pixels() == 2);
+}
+
+namespace {
+
+// y = conj(x): linear over the real numbers only, and its own adjoint there.
+class Conjugation : public AnyOperator<Conjugation> {
+ public:
+  Shape shape() const override { return {3, 3}; }
+  bool clinear() const override { return false; }
+  template <class T>
+  void map(ConstBlock<T> x, Block<T> y, int) const {
+    for (std::size_t i = 0; i < 3; ++i)
+      for (std::size_t p = 0; p < x.pixels; ++p) {
+        if constexpr (std::is_floating_point_v<T>) y.row(i)[p] = x.row(i)[p];
+        else y.row(i)[p] = std::conj(x.row(i)[p]);
+      }
+  }
+  template <class T>
+  void map_adjoint(ConstBlock<T> y, Block<T> x, int threads) const {
+    map(y, x, threads);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("complex numbers do not pass what is linear over the real numbers only", "[operators][algebra]") {
+  using C = std::complex<double>;
+  const C c(2, 1);
+  const LinearOperator S = Conjugation(), A = pixelwise(random_matrix(3, 3, 1));
+  const MatrixXd a = random_matrix(3, 3, 1);
+  const Eigen::Vector3cd x = random_matrix(3, 1, 2) + C(0, 1) * random_matrix(3, 1, 3), y = random_matrix(3, 1, 4) + C(0, 1) * random_matrix(3, 1, 5);
+  const auto apply = [](const LinearOperator& op, const Eigen::VectorXcd& in) {
+    Eigen::VectorXcd out(static_cast<long>(op.shape().rows));
+    op.apply(ConstBlock<C>(in.data(), op.shape().columns, 1), Block<C>(out.data(), op.shape().rows, 1));
+    return out;
+  };
+  const auto check = [&](const LinearOperator& op, const Eigen::VectorXcd& expected, const Eigen::VectorXcd& data) {
+    CHECK_FALSE(op.clinear());
+    CHECK((apply(op, x) - expected).norm() <= 1e-14 * (1 + expected.norm()));
+    const double left = apply(op, x).dot(data).real(), right = x.dot(apply(op.adjoint(), data)).real();
+    CHECK(std::abs(left - right) <= 1e-13 * (1 + std::abs(left)));
+  };
+  check(S * (c * A), (c * (a * x)).conjugate(), y);
+  check((c * A) * S, c * (a * x.conjugate()), y);
+  check(c * S, c * x.conjugate(), y);
+  check(c * (S * A), c * (a * x).conjugate(), y);
+  check((c * S) * (c * S), c * (c * x.conjugate()).conjugate(), y);
+  check((S * (c * A)) * (c * A), (c * (a * (c * (a * x)))).conjugate(), y);
+  check(S + c * S, (1.0 + c) * x.conjugate(), y);
+  check(A + c * S, a * x + c * x.conjugate(), y);
+  Eigen::VectorXcd both(6), stacked(6);
+  both << c * x.conjugate(), a * x;
+  stacked << y, x;
+  check(vstack(c * S, A), both, stacked);
+  CHECK(A.clinear());
+  CHECK((c * A).clinear());
+}
+
+TEST_CASE("a product is multiplied out only where it is small", "[operators][algebra]") {
+  // (6000 x 1) (1 x 6000) has 36 million entries.
+  std::vector<Triplet> down, across;
+  for (std::size_t i = 0; i < 6000; ++i) down.push_back({i, 0, 1.0}), across.push_back({0, i, 1.0});
+  const LinearOperator op = Pattern({6000, 1}, down) * Pattern({1, 6000}, across);
+  CHECK(op.pixelwise());
+  std::vector<double> x(6000, 1.0), y(6000);
+  (2.0 * op).apply({x.data(), 6000, 1}, {y.data(), 6000, 1});
+  CHECK(y[17] == 12000);
+}
+
 TEST_CASE("shapes that do not fit are named", "[operators][algebra]") {
   const LinearOperator a = pixelwise(random_matrix(4, 3, 1)), b = pixelwise(random_matrix(2, 3, 2));
   CHECK_THROWS_WITH(a * b, ContainsSubstring("(4, 3)") && ContainsSubstring("(2, 3)"));
@@ -356,4 +452,10 @@ TEST_CASE("describe says the formula, the shapes and the unknowns", "[operators]
   CHECK_THAT(describe(vstack(a, a.adjoint().adjoint()) * v, true), ContainsSubstring("\\begin{bmatrix}\\mathbf{A} \\\\ \\mathbf{A}\\end{bmatrix}"));
   CHECK(describe((a + 2.0 * a) * v).starts_with("(A + 2 A) B "));
   CHECK(describe((a * v).adjoint()).starts_with("(A B)^H "));
+  const LinearOperator q = pixelwise(random_matrix(3, 3, 4));
+  CHECK(describe(kronecker(q, q) * kronecker(q, v)).starts_with("(A (x) A) (A (x) B) "));
+  CHECK(describe(kronecker(q, q * v)).starts_with("A (x) (A B) "));
+  CHECK(describe(q.adjoint().power(2)).starts_with("(A^H)^2 "));
+  CHECK(describe(q - q * q).starts_with("A - A A "));
+  CHECK(describe(LinearOperator(Pattern({1, 1}, {{0, 0, 1.0}}, "P", {{"2017_2018", ""}})), true).ends_with("2017\\_2018}"));
 }
