@@ -54,3 +54,8 @@ __all__ = [
     "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert",
     "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]
+
+
+def __dir__() -> list[str]:
+    """Public names: modules in which these live are nobody's business."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

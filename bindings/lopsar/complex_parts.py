@@ -14,6 +14,7 @@ __all__ = ["Conj", "Imag", "Real"]
 class _Part(LinearOperator):
     def __init__(self, dims: Any, dtype: Any, name: str) -> None:
         super().__init__(dtype=dtype, dims=dims, dimsd=dims, clinear=False, name=name)
+        self.rdtype = np.zeros(0, self.dtype).real.dtype
 
 
 class Real(_Part):

@@ -95,4 +95,9 @@ def date_baselines(network: Network, pair_baselines: Any) -> tuple[np.ndarray, t
     ShapeError
         Not one baseline per pair.
     """
-    return _core.date_baselines(network._network, np.asarray(pair_baselines, np.float64).tolist())
+    if not isinstance(network, Network):
+        raise _core.InvalidArgument(f"date_baselines: expected a Network, got {type(network).__name__}; make one of the pairs")
+    values = floating(pair_baselines, "date_baselines")
+    if values.ndim != 1:
+        raise _core.ShapeError(f"date_baselines: expected one baseline per pair ({network.shape[0]},), got {values.shape}")
+    return _core.date_baselines(network._network, values.tolist())

@@ -9,6 +9,7 @@ from . import _core
 
 __all__ = ["is_short", "shape_of"]
 
+SMALL = 256    # rows and columns up to which a dense matrix is pixelwise; a larger one is quicker by BLAS
 SHORT = 4096   # rows and columns up to which an operator on flat vectors is pixelwise; longer vectors are fields
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,20 @@ from .linear_operator import LinearOperator
 __all__ = ["Network"]
 
 
+_DASHED = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d*)?)?")
+
+
+def _index(value: Any) -> int | None:
+    """An integer that is an index and no date, as 20170316 is one."""
+    return int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and abs(value) < 10_000_000 else None
+
+
 def _date(value: Any) -> str:
+    """A date as the core takes it, from text, YYYYMMDD as a number, or an object of datetime or NumPy."""
     if isinstance(value, bytes):
-        return value.decode()
+        value = value.decode()
+    if isinstance(value, str) and _DASHED.fullmatch(value):
+        value = datetime.fromisoformat(value[:16])
     if isinstance(value, (np.datetime64, date)):
         text = str(np.datetime64(value).astype("datetime64[m]"))
         return text[:10] if text.endswith("T00:00") else text[:10].replace("-", "") + "T" + text[11:13] + text[14:16]
@@ -56,7 +68,7 @@ class Network(LinearOperator):
 
     def __init__(self, pairs: Iterable[Any], reference: Any = 0, *, dtype: Any = np.float64) -> None:
         text = [_pair(p) for p in pairs]
-        if isinstance(reference, (int, np.integer)) and not isinstance(reference, bool):
+        if _index(reference) is not None:
             native = _core.Network(text)
             if not -len(native.dates) <= reference < len(native.dates):
                 raise _core.InvalidArgument(f"network: expected a reference date below {len(native.dates)}, got {reference}")

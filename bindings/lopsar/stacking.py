@@ -48,6 +48,10 @@ class _Stack(LinearOperator):
                          clinear=all(op.clinear for op in self.ops))
         self._operands = tuple(self.ops)
         self._shared = shared
+        self.nops, self.mops = self.shape
+
+    def close(self) -> None:
+        """Nothing to close: there is no pool of processes."""
 
     def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
         return self.ops[0]._axis(side) if self._shared == (side,) else super()._axis(side)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .network import Network, _date
+from .network import Network, _date, _index
 
 __all__ = ["date_names", "time_axis"]
 
@@ -19,7 +19,7 @@ def date_names(dates: Any, known: list[str] | None = None) -> list[str]:
         dates = [dates]
     names = []
     for value in dates:
-        if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        if _index(value) is not None:
             if known is None or not -len(known) <= value < len(known):
                 raise _core.InvalidArgument(
                     f"dates: expected a date{f' or an index below {len(known)}' if known else ' as text or datetime64'}, got {value}")

@@ -223,7 +223,7 @@ def test_weighting():
     (lambda A: lp.Polynomial("20170304"), "a Network or a sequence of dates"),
     (lambda A: lp.Polynomial(3), "a Network or a sequence of dates"),
     (lambda A: lp.Polynomial(2 * A), "a Network or a sequence of dates"),
-    (lambda A: lp.Polynomial([20170304, 20170316]), "got 20170304"),
+    (lambda A: lp.Polynomial([0, 1]), "got 0"),
     (lambda A: lp.Polynomial(DATES[::-1]), "strictly increasing"),
     (lambda A: lp.Polynomial(DATES, reference=D), "index below"),
     (lambda A: lp.Polynomial(DATES, reference="20170305"), "got 20170305"),
