@@ -124,6 +124,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     clinear = True
     explicit = False
     name: str | None = None
+    _shape: tuple[int, int]
     _native: Any = None       # the operator in C++, where there is one
     _replaced = False         # whether a subclass has methods of its own, which then win over the operator in C++
     _apply: Any = None        # its function `apply`, where input needs no promotion
@@ -804,8 +805,8 @@ def dottest(Op: Any, nr: int | None = None, nc: int | None = None, rtol: float =
     r"""Whether forward and adjoint belong together.
 
     Passes if :math:`|\langle A u, v\rangle - \langle u, A^H v\rangle| \le` `rtol` :math:`(\|A u\| \|v\| + \|u\| \|A^H v\|)` `+ atol`
-    for random u and v in the precision of `Op`'s dtype, over all pixels of its fields. Unlike a bound relative to the inner product itself, this one cannot fail because
-    the product happens to be small.
+    for random u and v in the precision of `Op`'s dtype, over all pixels of its fields. Unlike a bound relative to the inner product
+    itself, this one cannot fail because the product happens to be small.
 
     Parameters
     ----------

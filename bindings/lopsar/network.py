@@ -20,7 +20,9 @@ _DASHED = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d*)?)?")
 
 def _index(value: Any) -> int | None:
     """An integer that is an index and no date, as 20170316 is one."""
-    return int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and abs(value) < 10_000_000 else None
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        return None
+    return int(value) if abs(int(value)) < 10_000_000 else None
 
 
 def _date(value: Any) -> str:
@@ -53,9 +55,10 @@ class Network(LinearOperator):
     Parameters
     ----------
     pairs : iterable
-        ``("20170304", "20170316")``, ``"20170304_20170316"``, or datetime64, in any order; reversed and repeated pairs are legal.
+        ``("20170304", "20170316")``, ``"20170304_20170316"``, or other dates, in any order; reversed and repeated pairs are legal. A date is
+        ``YYYYMMDD`` or ``YYYYMMDDTHHMM``, also with dashes and colons or as a number, or an object of datetime or NumPy.
     reference : int or date, optional
-        Date whose phase is zero, as an index into the sorted dates or as a date. Default: the first.
+        Date whose phase is zero, as an index into the sorted dates or as a date. Default: the first. An integer of 8 digits is a date.
     dtype : dtype, optional
         Label for SciPy. Results have the precision of the input; integers become float64, float16 is refused.
 

@@ -8,7 +8,7 @@ import numpy as np
 try:
     from numpy.lib.array_utils import normalize_axis_index
 except ImportError:   # NumPy 1
-    from numpy.core.multiarray import normalize_axis_index
+    from numpy.core.multiarray import normalize_axis_index  # type: ignore[no-redef]
 
 __all__ = [
     "get_array_module", "get_module", "get_module_name", "get_normalize_axis_index", "inplace_add", "inplace_divide", "inplace_multiply",
