@@ -194,7 +194,10 @@ class LinearOperator(sparse_linalg.LinearOperator):
     @property
     def shape(self) -> tuple[int, int]:
         """Rows (data) and columns (model)."""
-        return self._shape
+        try:
+            return self._shape
+        except AttributeError:
+            raise AttributeError(f"{type(self).__name__} has no shape: expected __init__ to call super().__init__(dims=..., dimsd=...)") from None
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -505,7 +508,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return self.T.dot(x.T).T
 
     def __rmul__(self, x: Any) -> Any:
-        return self._scaled(x) if _is_number(x) else NotImplemented
+        if _is_number(x):
+            return self._scaled(x)
+        return self.__rmatmul__(x) if isinstance(x, scipy.sparse.spmatrix) else NotImplemented
 
     # -- algebra -----------------------------------------------------------------------------------------------------
     def _scaled(self, factor: Any) -> LinearOperator:

@@ -797,6 +797,7 @@ def test_a_sparse_matrix_on_either_side():
     L, C = sp.random(3, 8, 0.5, format="csr", random_state=0), sp.random(3, 6, 0.5, format="csc", random_state=0)
     for left in (L, sp.csr_array(L), L.tocoo()):
         np.testing.assert_allclose(left @ A, L.toarray() @ M, atol=1e-15)
+    np.testing.assert_allclose(L * A, L.toarray() @ M, atol=1e-15)   # a product of matrices for SciPy's csr_matrix
     complex_op = lp.MatrixMult(np.arange(12.0).reshape(6, 2) * (1 + 2j))
     np.testing.assert_allclose(C @ complex_op, C.toarray() @ complex_op.A, atol=1e-13)
 
@@ -821,6 +822,8 @@ def test_small_matrices_are_pixelwise():
 
 
 @pytest.mark.parametrize("call, message", [
+    (lambda A: lp.HStack(A), "a list of operators, got Network"),
+    (lambda A: lp.Block([A]), "a list of operators, got"),
     (lambda A: A * None, "array of numbers, an operator or a number"),
     (lambda A: A @ "abcd", "array of numbers, an operator or a number"),
     (lambda A: A @ np.array([1, 2, None, 4]), "array of numbers"),
@@ -863,6 +866,12 @@ def test_arrays_without_masked_values_and_the_shape():
         def _matvec(self, x):
             return 2 * x
     assert np.array_equal(Old() @ np.ones(3), np.full(3, 2))
+
+    class Unmade(lp.LinearOperator):
+        def __init__(self):
+            pass
+    with pytest.raises(AttributeError, match="super"):
+        Unmade() @ np.ones(3)
 
 
 def test_dottest_of_an_operator_with_fields():
