@@ -138,16 +138,6 @@ class LinearOperator(sparse_linalg.LinearOperator):
     _forceflat: bool | None = None
     _promotes = False         # whether real input becomes complex for the label's sake
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A class that replaces only the method for vectors, or only that for blocks, has the other made of it."""
-        super().__init_subclass__(**kwargs)
-        for one, many in (("_matvec", "_matmat"), ("_rmatvec", "_rmatmat")):
-            depth = {name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c)) for name in (one, many)}
-            if depth[one] < depth[many]:
-                setattr(cls, many, _by_columns(cls, one, one == "_rmatvec"))
-            elif depth[many] < depth[one]:
-                setattr(cls, one, _as_column(cls, many))
-
     def __init__(self, Op: Any = None, dtype: Any = None, shape: Any = None, dims: Any = None, dimsd: Any = None,
                  clinear: bool | None = None, explicit: bool | None = None, forceflat: bool | None = None, name: str | None = None) -> None:
         native = None
@@ -187,6 +177,16 @@ class LinearOperator(sparse_linalg.LinearOperator):
         self.name = name
         self._forceflat = forceflat
         self._check_dims()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A class that replaces only the method for vectors, or only that for blocks, has the other made of it."""
+        super().__init_subclass__(**kwargs)
+        for one, many in (("_matvec", "_matmat"), ("_rmatvec", "_rmatmat")):
+            depth = {name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c)) for name in (one, many)}
+            if depth[one] < depth[many]:
+                setattr(cls, many, _by_columns(cls, one, one == "_rmatvec"))
+            elif depth[many] < depth[one]:
+                setattr(cls, one, _as_column(cls, many))
 
     def _overrides(self, *methods: str) -> bool:
         return any(getattr(type(self), m) is not getattr(LinearOperator, m) for m in methods)
