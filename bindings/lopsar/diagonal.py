@@ -28,6 +28,8 @@ class Identity(LinearOperator):
         As for `LinearOperator`.
     """
 
+    _passes = "all"
+
     def __init__(self, N: Any, M: Any = None, inplace: bool = True, forceflat: bool | None = None, dtype: Any = "float64",
                  name: str = "I") -> None:
         dimsd = shape_of(N)
@@ -76,6 +78,8 @@ class Diagonal(LinearOperator):
     complex : bool
         Whether `diag` is complex.
     """
+
+    _passes = "all"
 
     def __init__(self, diag: Any, dims: Any = None, axis: int = -1, dtype: Any = "float64", name: str = "D") -> None:
         diag = np.asarray(diag)

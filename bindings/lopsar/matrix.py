@@ -55,6 +55,8 @@ class MatrixMult(LinearOperator):
     The adjoint is :math:`X = A^H Y`. All columns of a block are one product.
     """
 
+    _passes = "rest"
+
     def __init__(self, A: Any, otherdims: int | Sequence[int] | None = None, forceflat: bool | None = None, dtype: Any = "float64",
                  name: str = "M") -> None:
         if not scipy.sparse.issparse(A):

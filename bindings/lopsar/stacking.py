@@ -47,10 +47,8 @@ class _Stack(LinearOperator):
         super().__init__(native, dtype=dtype, dims=dims["dims"], dimsd=dims["dimsd"], forceflat=forceflat,
                          clinear=all(op.clinear for op in self.ops))
         self._operands = tuple(self.ops)
-        self._shared = shared
-
-    def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
-        return self.ops[0]._axis(side) if self._shared == (side,) else super()._axis(side)
+        self._shared = shared      # they share the labels of its axis
+        self._alike = True
 
 
 class VStack(_Stack):

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _core
 from .linear_operator import LinearOperator
-from .time_axis import date_names, time_axis
+from .time_axis import date_axis, date_names, time_axis
 
 __all__ = ["Exponential", "Logarithm", "Polyline", "Polynomial", "Seasonal", "Step"]
 
@@ -53,7 +53,9 @@ class Polynomial(LinearOperator):
 
     def __init__(self, A: Any, degree: int = 1, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Polynomial") -> None:
-        super().__init__(_core.polynomial(time_axis(A, reference, convention), degree), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.polynomial(axis, degree), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Seasonal(LinearOperator):
@@ -86,7 +88,9 @@ class Seasonal(LinearOperator):
 
     def __init__(self, A: Any, periods: Any = 1.0, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Seasonal") -> None:
-        super().__init__(_core.seasonal(time_axis(A, reference, convention), np.atleast_1d(periods).astype(float).tolist()), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.seasonal(axis, np.atleast_1d(periods).astype(float).tolist()), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Step(LinearOperator):
@@ -115,7 +119,9 @@ class Step(LinearOperator):
 
     def __init__(self, A: Any, dates: Any, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Step") -> None:
-        super().__init__(_core.step(time_axis(A, reference, convention), date_names(dates)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.step(axis, date_names(dates)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Exponential(LinearOperator):
@@ -152,6 +158,7 @@ class Exponential(LinearOperator):
                  dtype: Any = "float64", name: str = "Exponential") -> None:
         axis = time_axis(A, reference, convention)
         super().__init__(_core.exponential(axis, date_names([onset])[0], characteristic_time), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Logarithm(LinearOperator):
@@ -182,6 +189,7 @@ class Logarithm(LinearOperator):
                  dtype: Any = "float64", name: str = "Logarithm") -> None:
         axis = time_axis(A, reference, convention)
         super().__init__(_core.logarithm(axis, date_names([onset])[0], characteristic_time), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Polyline(LinearOperator):
@@ -210,4 +218,6 @@ class Polyline(LinearOperator):
 
     def __init__(self, A: Any, breakpoints: Any, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Polyline") -> None:
-        super().__init__(_core.polyline(time_axis(A, reference, convention), date_names(breakpoints)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.polyline(axis, date_names(breakpoints)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
