@@ -27,7 +27,9 @@ def applied(op: Any, x: Any) -> Any:
 
 
 def ndarray(x: Any) -> np.ndarray:
-    """The values of an array of another library, without a copy where that library shares its memory."""
+    """The values of an array of any library, without a copy where that library shares its memory."""
+    if not is_foreign(x):
+        return np.asarray(x)
     if getattr(x, "requires_grad", False):
         raise _core.InvalidArgument("A @ x: expected a tensor without a gradient, got one that requires it; use lopsar.torch.apply(A, x), "
                                     "whose gradient is the adjoint, or x.detach()")
@@ -41,9 +43,7 @@ def ndarray(x: Any) -> np.ndarray:
 def exported(y: np.ndarray, like: Any) -> Any:
     """`y` as an array of the library of `like`, sharing its memory where that library can."""
     library = like.__array_namespace__() if hasattr(like, "__array_namespace__") else sys.modules[type(like).__module__.partition(".")[0]]
-    if not hasattr(library, "from_dlpack"):   # torch.nn.Parameter and the like: a submodule's class, or a user's
-        library = sys.modules["torch"]
-    return library.from_dlpack(y)
+    return library.from_dlpack(y if y.flags.c_contiguous else y.copy())
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------

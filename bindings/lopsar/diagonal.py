@@ -98,3 +98,5 @@ class Diagonal(LinearOperator):
         else:
             native = _core.field_diagonal(values.reshape(1, -1), shape, axis if along else None)
         super().__init__(native, dtype=dtype, name=name)
+        if type(self) is Diagonal:
+            self._made = (Diagonal, (values, dims, axis, dtype, name), {})   # not the array that was copied

@@ -15,6 +15,7 @@ import scipy.sparse.linalg as sparse_linalg
 from . import _core
 from .arrays import at_least_one
 from .config import get_ndarray_multiplication
+from .pickling import copied, deep_copied, reduced, remember_constructor, restored
 
 __all__ = ["LinearOperator", "aslinearoperator", "dottest"]
 
@@ -152,6 +153,12 @@ class LinearOperator(sparse_linalg.LinearOperator):
         self.name = name
         self._forceflat = forceflat
         self._check_dims()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        remember_constructor(cls)
+
+    __reduce__, __setstate__, __copy__, __deepcopy__ = reduced, restored, copied, deep_copied
 
     def _overrides(self, *methods: str) -> bool:
         return any(getattr(type(self), m) is not getattr(LinearOperator, m) for m in methods)
@@ -458,14 +465,19 @@ class LinearOperator(sparse_linalg.LinearOperator):
             raise ValueError("x @ A: expected an array or an operator, got a number; use * for scaling")
         if hasattr(x, "matvec"):
             return aslinearoperator(x).dot(self)
-        x = np.asarray(x)
-        return self.T.dot(x.T).T
+        from .array_like import exported, is_foreign, ndarray
+        if is_foreign(x):
+            return exported(self.T.dot(ndarray(x).T).T, x)
+        return self.T.dot(np.asarray(x).T).T
 
     def __rmul__(self, x: Any) -> Any:
         return self._scaled(x) if _is_number(x) else NotImplemented
 
     # -- algebra -----------------------------------------------------------------------------------------------------
     def _scaled(self, factor: Any) -> LinearOperator:
+        if hasattr(factor, "__dlpack__"):   # a number as an array without axes, of whatever library
+            from .array_like import ndarray
+            factor = ndarray(factor)[()]
         dtype = self.dtype if np.isrealobj(factor) else np.result_type(self.dtype, np.complex64)
         return _composed(("scaled", complex(factor)), (self,), dtype, self.dims, self.dimsd, self.forceflat)
 
@@ -524,7 +536,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def toimag(self, forw: bool = True, adj: bool = True) -> LinearOperator:
         """The imaginary part of what the operator gives (`forw`), and its negative for the adjoint (`adj`)."""
-        return _Part(self, np.imag if forw else None, (lambda x: -np.imag(x)) if adj else None)
+        return _Part(self, np.imag if forw else None, _minus_imag if adj else None)
 
     # -- the matrix and its numbers ----------------------------------------------------------------------------------
     def describe(self, latex: bool = False) -> str:
@@ -672,6 +684,10 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return f"<{self.shape[0]}x{self.shape[1]} {type(self).__name__} with dtype={self.dtype}>"
 
 
+def _minus_imag(x: Any) -> Any:
+    return -np.imag(x)
+
+
 class _Part(LinearOperator):
     """A part of what an operator and its adjoint give."""
 
@@ -689,7 +705,7 @@ class _Part(LinearOperator):
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, (int, float, complex, np.number)) or (isinstance(x, np.ndarray) and x.ndim == 0)
+    return isinstance(x, (int, float, complex, np.number)) or (hasattr(x, "__dlpack__") and x.ndim == 0)
 
 
 def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:

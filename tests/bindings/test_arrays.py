@@ -270,6 +270,6 @@ def test_xarray_labels_of_operators_on_dates(reference):
     assert labels((lp.MatrixMult(np.eye(3)) + N.H @ N) @ x[::-1], "date") == kept
     assert "date" not in (lp.Pattern(np.eye(3)) @ x).coords
     field = x.expand_dims("y", -1)
-    assert (lp.FirstDerivative((3, 2, 1), axis=1) @ field).coords["date"].values.tolist() == kept
+    assert (lp.FirstDerivative((3, 2, 1), axis=0) @ field).coords["date"].values.tolist() == kept
     assert (lp.Flip((3, 2, 1), axis=1) @ field).dims == ("data_0", "data_1", "data_2")
     assert (N.over((2, 1)) @ lp.Laplacian((3, 2, 1), axes=(0,), weights=(1,), sampling=(1,)) @ field).dims == ("pair", "x", "y")
