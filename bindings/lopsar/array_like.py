@@ -37,7 +37,12 @@ def ndarray(x: Any) -> np.ndarray:
         raise _core.InvalidArgument("A @ x: expected float32, float64 or their complex numbers, got bfloat16; convert it")
     for resolved in ("resolve_conj", "resolve_neg"):   # views that PyTorch negates or conjugates only when it reads them
         x = getattr(x, resolved)() if hasattr(x, resolved) else x
-    return np.from_dlpack(x)
+    try:
+        return np.from_dlpack(x)
+    except (BufferError, RuntimeError, TypeError) as error:   # on a device, sparse, or only traced
+        raise _core.InvalidArgument(f"A @ x: expected values in the memory of this computer, got {type(x).__name__} ({str(error).splitlines()[0]}); "
+                                    "copy it to the CPU as a dense array, or use lopsar.jax.apply or lopsar.torch.apply inside transformations"
+                                    ) from error
 
 
 def exported(y: np.ndarray, like: Any) -> Any:
@@ -120,7 +125,8 @@ def _ordered(op: Any, x: Any, name: str, values: Any) -> Any:
     if len(set(got)) == len(got) and sorted(got) == sorted(wanted):
         return x.isel({along: [got.index(value) for value in wanted]})
     missing, more = [v for v in wanted if v not in got], [v for v in got if v not in wanted]
-    differ = "; ".join(f"{what} {', '.join(some[:3])}{' ...' if len(some) > 3 else ''}" for what, some in (("without", missing), ("also", more)) if some)
+    differ = "; ".join(f"{what} {', '.join(some[:3])}{' ...' if len(some) > 3 else ''}"
+                       for what, some in (("without", missing), ("also", more)) if some)
     help_ = (f"do x.sel({name}=...) with those of the operator" if not missing and more
              else f"build the operator for these, or x.drop_vars({name!r}) if the labels are wrong")
     raise _core.InvalidArgument(f"{type(op).__name__}: expected {name}s {_span(wanted)}, got {_span(got)} ({differ or 'repeated'}); {help_}")
@@ -151,7 +157,9 @@ def _labelled(op: Any, x: Any) -> Any:
     if name_out is not None:
         names[0] = name_out
     names += columns
-    same = {name for name in x.dims if name in names and (name != names[0] or handed == "all" or (values_out is not None and values_in == values_out))}
+    same = set(x.dims) & set(names)
+    if handed != "all" and (values_out is None or values_in != values_out):
+        same.discard(names[0])
     coords = {name: c for name, c in x.coords.items() if set(c.dims) <= same}
     if values_out is not None and len(values_out) == made[0] and names[0] not in same:
         coords[names[0]] = values_out

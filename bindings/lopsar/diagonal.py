@@ -99,4 +99,4 @@ class Diagonal(LinearOperator):
             native = _core.field_diagonal(values.reshape(1, -1), shape, axis if along else None)
         super().__init__(native, dtype=dtype, name=name)
         if type(self) is Diagonal:
-            self._made = (Diagonal, (values, dims, axis, dtype, name), {})   # not the array that was copied
+            self._made: Any = (Diagonal, (values, dims, axis, dtype, name), {})   # not the array that was copied

@@ -1,5 +1,8 @@
 """Arrays of other libraries: PyTorch, JAX, xarray. Each where it is installed."""
 
+import subprocess
+import sys
+
 import lopsar as lp
 import numpy as np
 import pytest
@@ -87,6 +90,11 @@ def test_torch_refuses_what_it_cannot_do(torch):
                 run(torch.ones(3, dtype=kind))
 
 
+    for x in (torch.ones(3, device="meta"), torch.eye(3).to_sparse()):
+        with pytest.raises(lp.InvalidArgument, match="dense array"):
+            A @ x
+
+
 def test_views_and_numbers_in_torch(torch):
     x = torch.tensor(rng.standard_normal((3, 2)) + 1j * rng.standard_normal((3, 2)))
     np.testing.assert_array_equal((A @ x.conj()).numpy(), A @ x.numpy().conj())
@@ -171,6 +179,87 @@ def test_jax_transforms(jax, name):
         lopsar.jax.apply(op, np.ones(op.shape[1] + 1))
 
 
+@pytest.mark.parametrize("name", ["network", "complex"])
+def test_jax_derivatives_of_derivatives(jax, name):
+    import lopsar.jax
+    op = operators()[name]
+    matrix = op.todense()
+    x = rng.standard_normal(op.shape[1])
+    loss = lambda x: (abs(lopsar.jax.apply(op, x)) ** 2).sum()   # noqa: E731
+    hessian = 2 * (matrix.conj().T @ matrix).real
+    np.testing.assert_allclose(jax.jacrev(jax.jacrev(loss))(x), hessian, atol=1e-10)
+    np.testing.assert_allclose(jax.jit(jax.grad(lambda x: (jax.grad(loss)(x) ** 2).sum()))(x), 2 * hessian @ hessian @ x, atol=1e-8)
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(loss, (x,), (x,))
+
+
+def test_jax_refuses_what_it_cannot_do(jax):
+    import lopsar.jax
+    for kind in ("bfloat16", "float16"):
+        x = jax.numpy.ones(3, kind)
+        for run in (lambda x: A @ x, lambda x: lopsar.jax.apply(A, x), jax.jit(lambda x: lopsar.jax.apply(A, x))):
+            with pytest.raises(lp.InvalidArgument, match=f"got {kind}; convert it"):
+                run(x)
+    with pytest.raises(lp.InvalidArgument, match="lopsar.jax.apply"):
+        jax.jit(lambda x: A @ x)(np.ones(3))
+
+
+def test_products_from_the_left_and_numbers_in_jax(jax):
+    y = jax.numpy.arange(10.0).reshape(2, 5)
+    assert isinstance(y @ A, jax.Array)
+    np.testing.assert_array_equal(np.asarray(y @ A), np.asarray(y) @ A)
+    for op in (A * jax.numpy.array(2.0), jax.numpy.array(2.0) * A):
+        np.testing.assert_array_equal(op @ np.ones(3), 2 * (A @ np.ones(3)))
+
+
+def test_torch_operator(torch):
+    from lopsar.torch import TorchOperator
+    assert lp.TorchOperator is TorchOperator
+    op = lp.FirstDerivative((4, 3), axis=0)
+    x = torch.tensor(rng.standard_normal((2, 4, 3)), requires_grad=True)
+    expected = np.stack([op @ sample for sample in x.detach().numpy()])
+    single = TorchOperator(op)
+    np.testing.assert_array_equal(single(x[0]).detach().numpy(), expected[0])
+    np.testing.assert_array_equal(single.apply(x[0].flatten()).detach().numpy(), expected[0].ravel())
+    for flatten, shape in ((True, (2, 12)), (False, (2, 4, 3))):
+        batch = TorchOperator(op, batch=True, flatten=flatten)
+        np.testing.assert_array_equal(batch(x.reshape(shape)).detach().numpy(), expected.reshape(shape))
+        assert torch.autograd.gradcheck(lambda x: batch(x.reshape(shape)), x)   # noqa: B023
+    with pytest.raises(lp.InvalidArgument, match="device"):
+        TorchOperator(op, device="gpu")
+
+
+def test_jax_operator(jax):
+    op = lp.FirstDerivative((4, 3), axis=0)
+    J = lp.JaxOperator(op)
+    x = jax.numpy.asarray(rng.standard_normal((4, 3)))
+    for run in (lambda x: J @ x, J, jax.jit(lambda x: J @ x)):
+        assert isinstance(run(x), jax.Array)
+        np.testing.assert_array_equal(run(x), op @ np.asarray(x))
+    np.testing.assert_allclose(jax.jit(jax.grad(lambda x: ((J @ x) ** 2).sum() / 2))(x), op.H @ (op @ np.asarray(x)), atol=1e-14)
+    np.testing.assert_allclose(jax.jit(lambda y: J.H @ y)(x), op.H @ np.asarray(x), atol=1e-14)
+    np.testing.assert_allclose(J.rmatvecad(x.ravel(), x.ravel()), op.rmatvec(np.asarray(x).ravel()), atol=1e-14)
+    np.testing.assert_array_equal(J.matvec(x.ravel()), op.matvec(np.asarray(x).ravel()))
+    np.testing.assert_array_equal((2 * J) @ np.asarray(x), 2 * (op @ np.asarray(x)))
+
+
+def test_libraries_are_imported_when_needed():
+    code = """
+import sys, lopsar
+assert not {"torch", "jax"} & set(sys.modules)
+sys.modules["torch"] = sys.modules["jax"] = None
+for name in ("TorchOperator", "JaxOperator"):
+    try:
+        getattr(lopsar, name)
+    except ImportError as error:
+        assert f"pip install lopsar[{name[:-8].lower()}]" in str(error), error
+    else:
+        raise AssertionError(name)
+assert not hasattr(lopsar, "NoOperator")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_large_array_in_jitted_jax(jax):
     import lopsar.jax
     x = np.ones((3, 400000), np.float32)
@@ -224,6 +313,8 @@ def test_xarray_labels_are_checked():
         A.H @ y.assign_coords(pair=["20170316_20170317", *y.pair.values[1:]])
     with pytest.raises(lp.InvalidArgument, match="expected dates"):                     # through what hands labels on
         (A @ lp.Diagonal(np.ones(3))) @ x.assign_coords(date=DATES[:3])
+    with pytest.raises(lp.InvalidArgument, match="got 4 .*also NaT"):
+        A @ x.assign_coords(date=np.array(iso, "datetime64[ns]")).pad(date=(1, 0))
     bare = x.drop_vars("date")
     np.testing.assert_array_equal((A @ bare).values, y.values)
 

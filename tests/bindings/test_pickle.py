@@ -87,10 +87,12 @@ def operators():
            lp.MatrixMult(MATRIX, otherdims=2), lp.Real(4), lp.Imag(4), lp.Conj(GRID), lp.MemoizeOperator(A),
            lp.VStack([A, B, MATRIX @ np.ones((3, 4))]), lp.HStack([polynomial, dem]), lp.BlockDiag([A, B]),
            lp.Block([[A, A], [B, B]]), lp.Kronecker(A, MATRIX), A + B, A - 2 * B, A @ lp.HStack([polynomial, dem]), -A, (1 + 2j) * A, A.H, A.T,
-           ((1 + 2j) * A).T, ((1 + 2j) * A).conj(), (A.H @ A) ** 3, (A.H @ A) ** 0, A.over(GRID), A.over(GRID).H @ lp.Weighting(np.arange(7.0)).over(GRID),
+           ((1 + 2j) * A).T, ((1 + 2j) * A).conj(), (A.H @ A) ** 3, (A.H @ A) ** 0, A.over(GRID),
+           A.over(GRID).H @ lp.Weighting(np.arange(7.0)).over(GRID),
            A.H @ A + 0.1 * lp.Laplacian((4, *GRID)), A.apply_columns([0, 2]), ((1 + 2j) * A).toimag(), ((1 + 2j) * A).toreal().H,
-           Mine(range(4)), 2 * Mine(range(4)).H, A @ Mine(x for x in range(4)), MyNetwork(2), MyNetwork(1, scale=3.0), Louder(9), Rates([1.0, 2.0, 3.0]),
-           2 * Rates([1.0]), Wraps(A), Wraps(Mine(range(4))), lp.LinearOperator(A, name="again"), lp.aslinearoperator(scipy.sparse.linalg.aslinearoperator(MATRIX)),
+           Mine(range(4)), 2 * Mine(range(4)).H, A @ Mine(x for x in range(4)), MyNetwork(2), MyNetwork(1, scale=3.0), Louder(9),
+           Rates([1.0, 2.0, 3.0]), 2 * Rates([1.0]), Wraps(A), Wraps(Mine(range(4))), lp.LinearOperator(A, name="again"),
+           lp.aslinearoperator(scipy.sparse.linalg.aslinearoperator(MATRIX)),
            lp.FunctionOperator(np.negative, np.negative, 3)]
     return {f"{i}-{type(op).__name__}": op for i, op in enumerate(ops)}
 
