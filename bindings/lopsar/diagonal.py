@@ -29,6 +29,8 @@ class Identity(LinearOperator):
         As for `LinearOperator`.
     """
 
+    _passes = "all"
+
     def __init__(self, N: Any, M: Any = None, inplace: bool = True, forceflat: bool | None = None, dtype: Any = "float64",
                  name: str = "I") -> None:
         dimsd = shape_of(N)
@@ -80,6 +82,8 @@ class Diagonal(LinearOperator):
         Whether `diag` is complex.
     """
 
+    _passes = "all"
+
     def __init__(self, diag: Any, dims: Any = None, axis: int = -1, dtype: Any = "float64", name: str = "D") -> None:
         diag = plain(diag, "Diagonal")
         self.complex = diag.dtype.kind == "c"
@@ -97,6 +101,8 @@ class Diagonal(LinearOperator):
         else:
             native = _core.field_diagonal(values.reshape(1, -1), shape, axis if along else None)
         super().__init__(native, dtype=dtype, name=name)
+        if type(self) is Diagonal:
+            self._made: Any = (Diagonal, (values, dims, axis, dtype, name), {})   # not the array that was copied
 
     def matrix(self) -> np.ndarray:
         """The matrix, dense; `tosparse` keeps it small."""

@@ -16,6 +16,7 @@ from . import _core
 from .arrays import at_least_one, plain
 from .config import get_ndarray_multiplication
 from .dims import shape_of
+from .pickling import copied, deep_copied, reduced, remember_constructor, restored
 
 __all__ = ["LinearOperator", "aslinearoperator", "dottest"]
 
@@ -133,6 +134,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
     _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
     _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
     _axes: Any = MappingProxyType({})    # names and values of the first axis of "dims" and "dimsd", where the operator knows them
+    _passes: str | None = None           # axes that keep their labels: "all", or the "rest" after the first
+    _alike = False            # whether the operands share the labels of their axes, as terms of a sum do
+    _composition: Any = None  # how it was made of the operands: a function or a method of the core, and its arguments
     _given_dims: Any = None
     _given_dimsd: Any = None
     _forceflat: bool | None = None
@@ -187,6 +191,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
                 setattr(cls, many, _by_columns(cls, one, one == "_rmatvec"))
             elif depth[many] < depth[one]:
                 setattr(cls, one, _as_column(cls, many))
+        remember_constructor(cls)
+
+    __reduce__, __setstate__, __copy__, __deepcopy__ = reduced, restored, copied, deep_copied
 
     def _overrides(self, *methods: str) -> bool:
         return any(getattr(type(self), m) is not getattr(LinearOperator, m) for m in methods)
@@ -350,7 +357,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
             return of
         op = self._turns[how]() if how in self._turns else None
         if op is None or (op.dims, op.dimsd, op.dtype, op.forceflat) != (dims, dimsd, self.dtype, self.forceflat):
-            op = _composed(getattr(self._node(), how)(), (self,), self.dtype, dims, dimsd, self.forceflat)
+            op = _composed((how,), (self,), self.dtype, dims, dimsd, self.forceflat)
             op._undo = (how, self)
             self._turns = {**self._turns, how: weakref.ref(op)}
         return op
@@ -443,7 +450,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
             return self._scaled(x)
         if hasattr(x, "matvec"):
             other = aslinearoperator(x)
-            return _composed(_core.product(self._node(), other._node()), (self, other), np.result_type(self.dtype, other.dtype),
+            return _composed(("product",), (self, other), np.result_type(self.dtype, other.dtype),
                              other.dims, self.dimsd, _flat(self, other))
         if scipy.sparse.issparse(x):
             return self._array(x.toarray())
@@ -504,6 +511,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
             raise ValueError("x @ A: expected an array or an operator, got a number; use * for scaling")
         if hasattr(x, "matvec"):
             return aslinearoperator(x).dot(self)
+        from .array_like import exported, is_foreign, ndarray
+        if is_foreign(x):
+            return exported(self.T.dot(ndarray(x).T).T, x)
         x = x.toarray() if scipy.sparse.issparse(x) else plain(x, type(self).__name__)
         return self.T.dot(x.T).T
 
@@ -514,29 +524,32 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     # -- algebra -----------------------------------------------------------------------------------------------------
     def _scaled(self, factor: Any) -> LinearOperator:
+        if hasattr(factor, "__dlpack__"):   # a number as an array without axes, of whatever library
+            from .array_like import ndarray
+            factor = ndarray(factor)[()]
         dtype = self.dtype if np.isrealobj(factor) else np.result_type(self.dtype, np.complex64)
-        return _composed(self._node().scaled(complex(factor)), (self,), dtype, self.dims, self.dimsd, self.forceflat)
+        return _composed(("scaled", complex(factor)), (self,), dtype, self.dims, self.dimsd, self.forceflat)
 
-    def _added(self, other: Any, function: Callable[[Any, Any], Any]) -> Any:
+    def _added(self, other: Any, how: str, swapped: bool = False) -> Any:
         if np.ndim(other) == 0 and not hasattr(other, "matvec") and not scipy.sparse.issparse(other):
             return NotImplemented
         other = aslinearoperator(other)
         dims = other.dims if len(self.dims) == 1 else self.dims
         dimsd = other.dimsd if len(self.dimsd) == 1 else self.dimsd
         dtype = np.result_type(self.dtype, other.dtype)
-        return _composed(function(self._node(), other._node()), (self, other), dtype, dims, dimsd, _flat(self, other))
+        return _composed((how,), (other, self) if swapped else (self, other), dtype, dims, dimsd, _flat(self, other))
 
     def __add__(self, other: Any) -> Any:
-        return self._added(other, _core.sum)
+        return self._added(other, "sum")
 
     def __radd__(self, other: Any) -> Any:
-        return self._added(other, lambda a, b: _core.sum(b, a))
+        return self._added(other, "sum", True)
 
     def __sub__(self, other: Any) -> Any:
-        return self._added(other, _core.difference)
+        return self._added(other, "difference")
 
     def __rsub__(self, other: Any) -> Any:
-        return self._added(other, lambda a, b: _core.difference(b, a))
+        return self._added(other, "difference", True)
 
     def __neg__(self) -> LinearOperator:
         return self._scaled(-1)
@@ -550,11 +563,11 @@ class LinearOperator(sparse_linalg.LinearOperator):
                 from .pattern import Pattern
                 return Pattern(identity, dtype=self.dtype)
             return LinearOperator(aslinearoperator(identity), dtype=self.dtype, dims=self.dims, dimsd=self.dimsd, forceflat=self.forceflat)
-        return _composed(self._node().power(int(p)), (self,), self.dtype, self.dims, self.dimsd, self.forceflat)
+        return _composed(("power", int(p)), (self,), self.dtype, self.dims, self.dimsd, self.forceflat)
 
     def over(self, grid: int | Sequence[int]) -> LinearOperator:
         """A pixelwise operator (m, n) as a scene operator from fields (n, *grid) to fields (m, *grid)."""
-        return _composed(self._node().over(shape_of(grid, "over")), (self,), self.dtype, None, None, self.forceflat)
+        return _composed(("over", shape_of(grid, "over")), (self,), self.dtype, None, None, self.forceflat)
 
     def apply_columns(self, cols: Sequence[int]) -> LinearOperator:
         """The operator of some columns."""
@@ -572,25 +585,12 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def toimag(self, forw: bool = True, adj: bool = True) -> LinearOperator:
         """The imaginary part of what the operator gives (`forw`), and its negative for the adjoint (`adj`)."""
-        return _Part(self, np.imag if forw else None, (lambda x: -np.imag(x)) if adj else None)
+        return _Part(self, np.imag if forw else None, _minus_imag if adj else None)
 
     # -- the matrix and its numbers ----------------------------------------------------------------------------------
     def describe(self, latex: bool = False) -> str:
         """The formula with shapes, units and names of parameters, as text or as LaTeX."""
         return self._node().describe(latex)
-
-    def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
-        """Name, values and further coordinates of the first axis of the model ("dims") or of the data ("dimsd"), for xarray."""
-        done, of = self._undo
-        if done in ("adjoint", "transpose"):
-            return of._axis("dimsd" if side == "dims" else "dims")
-        if side in self._axes:
-            return (*self._axes[side], {})
-        if self._operands and type(self) is LinearOperator:
-            return self._operands[0 if side == "dimsd" else -1]._axis(side)
-        if side == "dims" and (named := self.parameters):
-            return "parameter", [name for name, _ in named], {"unit": [unit for _, unit in named]}
-        return None, None, {}
 
     def _one_matrix(self) -> None:
         if self.pixels > 1:
@@ -734,6 +734,10 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return f"<{self.shape[0]}x{self.shape[1]} {type(self).__name__} with dtype={self.dtype}>"
 
 
+def _minus_imag(x: Any) -> Any:
+    return -np.imag(x)
+
+
 class _Part(LinearOperator):
     """A part of what an operator and its adjoint give."""
 
@@ -751,7 +755,7 @@ class _Part(LinearOperator):
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, (int, float, complex, np.number)) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "biufc")
+    return isinstance(x, (int, float, complex, np.number)) or (hasattr(x, "__dlpack__") and x.ndim == 0 and getattr(x.dtype, "kind", "f") in "biufc")
 
 
 def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:
@@ -781,14 +785,16 @@ def _flat(*operands: LinearOperator) -> bool | None:
     return given.pop() if given else None
 
 
-def _composed(native: Any, operands: tuple[LinearOperator, ...], dtype: Any, dims: tuple[int, ...] | None, dimsd: tuple[int, ...] | None,
-              forceflat: bool | None) -> LinearOperator:
-    """What the core made of the operands. The dims are those of the operands unless the core lifted one of them to a grid."""
+def _composed(how: tuple[Any, ...], operands: tuple[LinearOperator, ...], dtype: Any, dims: tuple[int, ...] | None,
+              dimsd: tuple[int, ...] | None, forceflat: bool | None) -> LinearOperator:
+    """What the core makes of the operands. The dims are those of the operands unless the core lifts one of them to a grid."""
+    nodes = [o._node() for o in operands]
+    native = getattr(nodes[0], how[0])(*how[1:]) if len(nodes) == 1 else getattr(_core, how[0])(*nodes)
     rows, columns = native.shape
     fit = dims is not None and dimsd is not None and _size(dims) == columns and _size(dimsd) == rows
     op = LinearOperator(native, dtype=dtype, dims=dims if fit else None, dimsd=dimsd if fit else None, forceflat=forceflat,
                         clinear=all(o.clinear for o in operands))
-    op._operands = operands
+    op._operands, op._composition, op._alike = operands, how, how[0] in ("sum", "difference")
     return op
 
 

@@ -62,6 +62,7 @@ class MatrixMult(LinearOperator):
     """
 
     _lowered: Any = None   # the pixelwise operator of a small matrix
+    _passes = "rest"
 
     def __init__(self, A: Any, otherdims: int | Sequence[int] | None = None, forceflat: bool | None = None, dtype: Any = "float64",
                  name: str = "M") -> None:
@@ -86,6 +87,8 @@ class MatrixMult(LinearOperator):
         small = sum(A.shape) <= (SHORT if sparse else SMALL)
         self._small = small and otherdims is None and dtype.kind != "c" and not any(
             getattr(type(self), m) is not getattr(MatrixMult, m) for m in _METHODS)
+        if type(self) is MatrixMult:
+            self._made: Any = (MatrixMult, (A, otherdims, forceflat, dtype, name), {})   # not the array that was copied
 
     def _node(self) -> Any:
         if self._small:   # finite as well?

@@ -49,14 +49,12 @@ class _Stack(LinearOperator):
         super().__init__(native, dtype=dtype, dims=dims["dims"], dimsd=dims["dimsd"], forceflat=forceflat,
                          clinear=all(op.clinear for op in self.ops))
         self._operands = tuple(self.ops)
-        self._shared = shared
+        self._shared = shared      # they share the labels of its axis
+        self._alike = True
         self.nops, self.mops = self.shape
 
     def close(self) -> None:
         """Nothing to close: there is no pool of processes."""
-
-    def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
-        return self.ops[0]._axis(side) if self._shared == (side,) else super()._axis(side)
 
 
 class VStack(_Stack):

@@ -15,7 +15,7 @@ import numpy as np
 from . import _core
 from .arrays import floating
 from .linear_operator import LinearOperator
-from .time_axis import date_names, time_axis
+from .time_axis import date_axis, date_names, time_axis
 
 __all__ = ["Exponential", "Logarithm", "Polyline", "Polynomial", "Seasonal", "Step"]
 
@@ -86,7 +86,9 @@ class Polynomial(LinearOperator):
 
     def __init__(self, A: Any, degree: int = 1, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Polynomial") -> None:
-        super().__init__(_core.polynomial(time_axis(A, reference, convention), _degree(degree)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.polynomial(axis, _degree(degree)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Seasonal(LinearOperator):
@@ -119,7 +121,9 @@ class Seasonal(LinearOperator):
 
     def __init__(self, A: Any, periods: Any = 1.0, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Seasonal") -> None:
-        super().__init__(_core.seasonal(time_axis(A, reference, convention), _numbers(periods, "periods")), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.seasonal(axis, _numbers(periods, "periods")), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Step(LinearOperator):
@@ -148,7 +152,9 @@ class Step(LinearOperator):
 
     def __init__(self, A: Any, dates: Any, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Step") -> None:
-        super().__init__(_core.step(time_axis(A, reference, convention), date_names(dates)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.step(axis, date_names(dates)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Exponential(LinearOperator):
@@ -185,6 +191,7 @@ class Exponential(LinearOperator):
                  dtype: Any = "float64", name: str = "Exponential") -> None:
         axis = time_axis(A, reference, convention)
         super().__init__(_core.exponential(axis, _onset(onset), _number(characteristic_time, "characteristic_time")), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Logarithm(LinearOperator):
@@ -215,6 +222,7 @@ class Logarithm(LinearOperator):
                  dtype: Any = "float64", name: str = "Logarithm") -> None:
         axis = time_axis(A, reference, convention)
         super().__init__(_core.logarithm(axis, _onset(onset), _number(characteristic_time, "characteristic_time")), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Polyline(LinearOperator):
@@ -243,4 +251,6 @@ class Polyline(LinearOperator):
 
     def __init__(self, A: Any, breakpoints: Any, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Polyline") -> None:
-        super().__init__(_core.polyline(time_axis(A, reference, convention), date_names(breakpoints)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.polyline(axis, date_names(breakpoints)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
