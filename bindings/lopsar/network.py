@@ -33,7 +33,7 @@ def _date(value: Any) -> str:
         value = datetime.fromisoformat(value[:16])
     if isinstance(value, (np.datetime64, date)):
         text = str(np.datetime64(value).astype("datetime64[m]"))
-        return text[:10] if text == "NaT" or text.endswith("T00:00") else text[:10].replace("-", "") + "T" + text[11:13] + text[14:16]
+        return text[:10] if text.endswith("T00:00") else text[:10].replace("-", "") + "T" + text[11:13] + text[14:16]
     return str(value)
 
 
