@@ -1,6 +1,7 @@
 """lopsar: InSAR time-series inversion with matrix-free operators."""
 
 from importlib.metadata import version as _version
+from typing import Any as _Any
 
 from . import basicoperators, signalprocessing, utils
 from ._core import (
@@ -54,3 +55,20 @@ __all__ = [
     "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert",
     "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]
+
+
+def __dir__() -> list[str]:
+    """Public names: modules in which these live are nobody's business."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
+def __getattr__(name: str) -> _Any:
+    """What needs a library that only some have, and that takes long to import."""
+    library = {"TorchOperator": "torch", "JaxOperator": "jax"}.get(name)
+    if library is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+    try:
+        return getattr(import_module(f"{__name__}.{library}"), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{__name__}.{name}: expected {library}, got none; pip install lopsar[{library}]") from error

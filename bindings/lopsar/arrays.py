@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _core
 
-__all__ = ["at_least_one", "columns", "floating"]
+__all__ = ["at_least_one", "columns", "floating", "plain"]
 
 
 def at_least_one(value: int | None, name: str) -> int:
@@ -20,17 +20,28 @@ def at_least_one(value: int | None, name: str) -> int:
     return int(value)
 
 
+def plain(array: Any, name: str) -> np.ndarray:
+    """`array` as a NumPy array; masked values are refused, as the mask would be lost."""
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise _core.InvalidArgument(f"{name}: expected an array without masked values, got a masked one; fill it first, x.filled(np.nan)")
+    return np.asarray(array)
+
+
 def floating(array: Any, name: str) -> np.ndarray:
     """`array` as float32 or float64: integers become float64, float16 and complex are refused."""
-    array = np.asarray(array)
+    array = plain(array, name)
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in (np.float32, np.float64):
         raise _core.InvalidArgument(f"{name}: expected float32 or float64, got {array.dtype}; convert it")
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    return array
 
 
 def columns(array: np.ndarray) -> np.ndarray:
     """(rows, ...) as (rows, pixels) with contiguous rows, copied only if it must be."""
     flat = array.reshape(array.shape[0], int(np.prod(array.shape[1:])))
-    return flat if flat.shape[1] <= 1 or flat.strides[1] == flat.itemsize and flat.strides[0] >= 0 else np.ascontiguousarray(flat)
+    rows, pixels = flat.strides
+    fits = rows >= 0 and rows % flat.itemsize == 0 and (flat.shape[1] <= 1 or pixels == flat.itemsize)
+    return flat if fits else flat.copy(order="C")

@@ -12,8 +12,11 @@ __all__ = ["Conj", "Imag", "Real"]
 
 
 class _Part(LinearOperator):
+    _passes = "all"
+
     def __init__(self, dims: Any, dtype: Any, name: str) -> None:
         super().__init__(dtype=dtype, dims=dims, dimsd=dims, clinear=False, name=name)
+        self.rdtype = np.zeros(0, self.dtype).real.dtype
 
 
 class Real(_Part):

@@ -10,7 +10,7 @@ from . import _core
 from .arrays import columns, floating
 from .linear_operator import LinearOperator
 from .network import Network
-from .time_axis import time_axis
+from .time_axis import date_axis, time_axis
 
 __all__ = ["DemError", "date_baselines"]
 
@@ -69,7 +69,9 @@ class DemError(LinearOperator):
         if len(shapes) > 1:
             raise _core.ShapeError(f"DemError: expected arrays over the same pixels, got the shapes {sorted(shapes)}")
         baselines = columns(baselines) if baselines.ndim > 1 else np.atleast_1d(baselines)
-        super().__init__(_core.dem_error(time_axis(A, reference, "elapsed"), baselines, *geometry), dtype=dtype, name=name)
+        axis = time_axis(A, reference, "elapsed")
+        super().__init__(_core.dem_error(axis, baselines, *geometry), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 def date_baselines(network: Network, pair_baselines: Any) -> tuple[np.ndarray, tuple[float, float]]:
@@ -95,4 +97,9 @@ def date_baselines(network: Network, pair_baselines: Any) -> tuple[np.ndarray, t
     ShapeError
         Not one baseline per pair.
     """
-    return _core.date_baselines(network._network, np.asarray(pair_baselines, np.float64).tolist())
+    if not isinstance(network, Network):
+        raise _core.InvalidArgument(f"date_baselines: expected a Network, got {type(network).__name__}; make one of the pairs")
+    values = floating(pair_baselines, "date_baselines")
+    if values.ndim != 1:
+        raise _core.ShapeError(f"date_baselines: expected one baseline per pair ({network.shape[0]},), got {values.shape}")
+    return _core.date_baselines(network._network, values.tolist())

@@ -43,6 +43,8 @@ class FirstDerivative(LinearOperator):
         An axis shorter than the stencil, another kind or order.
     """
 
+    _passes = "all"
+
     def __init__(self, dims: Any, axis: int = -1, sampling: float = 1.0, kind: str = "centered", edge: bool = False, order: int = 3,
                  dtype: Any = "float64", name: str = "F") -> None:
         self.axis, self.sampling, self.kind, self.edge, self.order = axis, sampling, kind, edge, order
@@ -68,6 +70,8 @@ class SecondDerivative(LinearOperator):
         As for `LinearOperator`.
     """
 
+    _passes = "all"
+
     def __init__(self, dims: Any, axis: int = -1, sampling: float = 1.0, kind: str = "centered", edge: bool = False,
                  dtype: Any = "float64", name: str = "S") -> None:
         self.axis, self.sampling, self.kind, self.edge = axis, sampling, kind, edge
@@ -88,6 +92,8 @@ class Laplacian(LinearOperator):
     dtype, name
         As for `LinearOperator`.
     """
+
+    _passes = "all"
 
     def __init__(self, dims: Any, axes: Sequence[int] = (-2, -1), weights: Sequence[float] = (1.0, 1.0),
                  sampling: Sequence[float] = (1.0, 1.0), edge: bool = False, kind: str = "centered", dtype: Any = "float64",
@@ -142,6 +148,8 @@ class FirstDirectionalDerivative(LinearOperator):
         As for `LinearOperator`.
     """
 
+    _passes = "all"
+
     def __init__(self, dims: Any, v: Any, sampling: Any = 1.0, edge: bool = False, kind: str = "centered", dtype: Any = "float64",
                  name: str = "F") -> None:
         self.v, self.sampling, self.edge, self.kind = v, sampling, edge, kind
@@ -156,6 +164,8 @@ class SecondDirectionalDerivative(LinearOperator):
     dims, v, sampling, edge, kind, dtype, name
         As for `FirstDirectionalDerivative`.
     """
+
+    _passes = "all"
 
     def __init__(self, dims: Any, v: Any, sampling: Any = 1.0, edge: bool = False, kind: str = "centered", dtype: Any = "float64",
                  name: str = "S") -> None:

@@ -65,7 +65,13 @@ def Interp(dims: Any, iava: Any, axis: int = -1, kind: str = "linear", tol: floa
         native = _core.along_axis(dims, axis, len(positions), row, column, weights[row, column], "Interp")
     else:
         native = _core.interpolation(dims, positions, axis, kind)
-    return LinearOperator(native, dtype=dtype, name=name), positions.astype(np.int64) if kind == "nearest" else positions
+    op: Any = LinearOperator(native, dtype=dtype, name=name)
+    op._made = (_interpolation, (dims, positions, axis, kind, tol, dtype, name), {})
+    return op, positions.astype(np.int64) if kind == "nearest" else positions
+
+
+def _interpolation(*args: Any) -> LinearOperator:
+    return Interp(*args)[0]
 
 
 class Bilinear(LinearOperator):

@@ -13,12 +13,15 @@ import scipy.sparse
 import scipy.sparse.linalg as sparse_linalg
 
 from . import _core
-from .arrays import at_least_one
+from .arrays import at_least_one, plain
 from .config import get_ndarray_multiplication
+from .dims import shape_of
+from .pickling import copied, deep_copied, reduced, remember_constructor, restored
 
 __all__ = ["LinearOperator", "aslinearoperator", "dottest"]
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex64), np.dtype(np.complex128))
+_METHODS = ("_matvec", "_rmatvec", "_matmat", "_rmatmat")
 DENSE = 2048   # rows or columns up to which a dense matrix is the quick and exact way
 
 
@@ -29,11 +32,33 @@ def _dims(value: Any) -> Any:
     return (int(value),) if np.ndim(value) == 0 else tuple(int(n) for n in value)
 
 
+def _label(dtype: Any) -> np.dtype[Any]:
+    """The type of a matrix under this label: that itself, or float64 where it has no digits for one."""
+    dtype = np.dtype(dtype)
+    return dtype if dtype in _FLOATS else np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
+
+
 def _size(dims: tuple[int, ...]) -> int:
     n = 1
     for d in dims:
         n *= d
     return n
+
+
+def _by_columns(cls: type[LinearOperator], method: str, adjoint: bool) -> Callable[[Any, np.ndarray], np.ndarray]:
+    """The method for blocks, of the class that has one for vectors."""
+    def many(self: Any, x: np.ndarray) -> np.ndarray:
+        function = getattr(cls, method)
+        columns = [np.asarray(function(self, np.ascontiguousarray(column))).ravel() for column in x.T]
+        return np.stack(columns, axis=1) if columns else np.zeros((self.shape[1 if adjoint else 0], 0), x.dtype)
+    return many
+
+
+def _as_column(cls: type[LinearOperator], method: str) -> Callable[[Any, np.ndarray], np.ndarray]:
+    """The method for vectors, of the class that has one for blocks."""
+    def one(self: Any, x: np.ndarray) -> np.ndarray:
+        return np.asarray(getattr(cls, method)(self, x[:, None])).reshape(-1)
+    return one
 
 
 class LinearOperator(sparse_linalg.LinearOperator):
@@ -60,7 +85,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     forceflat : bool, optional
         True: results are flat even where the input has the shape `dims`.
     name : str, optional
-        What `describe` prints.
+        What `describe` prints for an operator written in Python; those of the core print their own names.
 
     Attributes
     ----------
@@ -100,6 +125,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     clinear = True
     explicit = False
     name: str | None = None
+    _shape: tuple[int, int]
     _native: Any = None       # the operator in C++, where there is one
     _replaced = False         # whether a subclass has methods of its own, which then win over the operator in C++
     _apply: Any = None        # its function `apply`, where input needs no promotion
@@ -108,6 +134,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
     _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
     _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
     _axes: Any = MappingProxyType({})    # names and values of the first axis of "dims" and "dimsd", where the operator knows them
+    _passes: str | None = None           # axes that keep their labels: "all", or the "rest" after the first
+    _alike = False            # whether the operands share the labels of their axes, as terms of a sum do
+    _composition: Any = None  # how it was made of the operands: a function or a method of the core, and its arguments
     _given_dims: Any = None
     _given_dimsd: Any = None
     _forceflat: bool | None = None
@@ -122,6 +151,9 @@ class LinearOperator(sparse_linalg.LinearOperator):
             shape, dims, dimsd = shape or native.shape, dims or native.dims, dimsd or native.dimsd
             dtype = np.dtype(dtype or (np.complex128 if native.complex else np.float64))
         elif Op is not None:
+            if not hasattr(Op, "matvec"):
+                raise _core.InvalidArgument(f"{type(self).__name__}: expected an operator, got {type(Op).__name__}; MatrixMult and "
+                                            "aslinearoperator take matrices")
             self.Op = Op
             shape = shape or Op.shape
             dims = dims or _dims(getattr(Op, "dims", None))
@@ -141,7 +173,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
             shape = (_size(dimsd), _size(dims))
         super().__init__(np.dtype(dtype or np.float64), (int(shape[0]), int(shape[1])))
         if native is not None:
-            self._native, self._replaced = native, self._overrides("_matvec", "_rmatvec", "_matmat", "_rmatmat")
+            self._native, self._replaced = native, self._overrides(*_METHODS)
             if native.complex and self.dtype.kind != "c":
                 self.dtype = np.result_type(self.dtype, np.complex64)
         self.clinear = clinear is not False
@@ -150,8 +182,35 @@ class LinearOperator(sparse_linalg.LinearOperator):
         self._forceflat = forceflat
         self._check_dims()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A class that replaces only the method for vectors, or only that for blocks, has the other made of it."""
+        super().__init_subclass__(**kwargs)
+        for one, many in (("_matvec", "_matmat"), ("_rmatvec", "_rmatmat")):
+            depth = {name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c)) for name in (one, many)}
+            if depth[one] < depth[many]:
+                setattr(cls, many, _by_columns(cls, one, one == "_rmatvec"))
+            elif depth[many] < depth[one]:
+                setattr(cls, one, _as_column(cls, many))
+        remember_constructor(cls)
+
+    __reduce__, __setstate__, __copy__, __deepcopy__ = reduced, restored, copied, deep_copied
+
     def _overrides(self, *methods: str) -> bool:
         return any(getattr(type(self), m) is not getattr(LinearOperator, m) for m in methods)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows (data) and columns (model)."""
+        try:
+            return self._shape
+        except AttributeError:
+            raise AttributeError(f"{type(self).__name__} has no shape: expected __init__ to call super().__init__(dims=..., dimsd=...)") from None
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        if self._native is not None and tuple(shape) != self._shape:
+            raise _core.ShapeError(f"{type(self).__name__}: expected the shape {self._shape} that it has, got {tuple(shape)}; make another operator")
+        self._shape = tuple(shape)
 
     # -- shapes and labels -------------------------------------------------------------------------------------------
     def _check_dims(self) -> None:
@@ -214,9 +273,10 @@ class LinearOperator(sparse_linalg.LinearOperator):
         """The operator as the core sees it."""
         if self._native is None and self._overrides("pattern"):
             from .pattern import native_pattern
-            self._native = native_pattern(self.pattern(), name=self.name or type(self).__name__)
-            if self._native.shape != self.shape:
-                raise _core.ShapeError(f"{type(self).__name__}: expected pattern() of shape {self.shape}, got {self._native.shape}")
+            native = native_pattern(self.pattern(), name=self.name or type(self).__name__)
+            if native.shape != self.shape:
+                raise _core.ShapeError(f"{type(self).__name__}: expected pattern() of shape {self.shape}, got {native.shape}")
+            self._native, self._replaced = native, self._overrides(*_METHODS)
             self._check_dims()
         if self._native is not None and not self._replaced:
             return self._native
@@ -238,20 +298,13 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return self._base(x, True)
 
     def _base(self, x: np.ndarray, adjoint: bool) -> np.ndarray:
-        """What a method does that a subclass has not replaced: the core, the wrapped operator, or the method that was replaced."""
+        """What a method does that a subclass has not replaced: the core, or the wrapped operator."""
         if self._native is None and self._overrides("pattern"):
             self._node()
         if self._native is not None:
             return self._run(x, adjoint)
-        one, many = ("_rmatvec", "_rmatmat") if adjoint else ("_matvec", "_matmat")
-        if x.ndim == 2 and self._overrides(one):
-            function = getattr(self, one)
-            columns = [np.asarray(function(np.ascontiguousarray(column))).ravel() for column in x.T]
-            return np.stack(columns, axis=1) if columns else np.zeros((self.shape[1 if adjoint else 0], 0), x.dtype)
-        if x.ndim == 1 and self._overrides(many):
-            return getattr(self, many)(x[:, None])
-        if self._overrides(one, many) or getattr(self, "Op", None) is None:
-            raise NotImplementedError(f"{type(self).__name__}: expected a method {one}, got none; write it")
+        if getattr(self, "Op", None) is None:
+            raise NotImplementedError(f"{type(self).__name__}: expected a method {'_rmatvec' if adjoint else '_matvec'}, got none; write it")
         if x.ndim == 1:
             return self.Op.rmatvec(x) if adjoint else self.Op.matvec(x)
         public = "rmatmat" if adjoint else "matmat"
@@ -305,7 +358,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
             return of
         op = self._turns[how]() if how in self._turns else None
         if op is None or (op.dims, op.dimsd, op.dtype, op.forceflat) != (dims, dimsd, self.dtype, self.forceflat):
-            op = _composed(getattr(self._node(), how)(), (self,), self.dtype, dims, dimsd, self.forceflat)
+            op = _composed((how,), (self,), self.dtype, dims, dimsd, self.forceflat)
             op._undo = (how, self)
             self._turns = {**self._turns, how: weakref.ref(op)}
         return op
@@ -329,7 +382,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
         array
             `out`.
         """
-        x = np.asarray(x)
+        x = plain(x, "apply_into")
         n, dims, m = (self.shape[0], self.dimsd, self.shape[1]) if adjoint else (self.shape[1], self.dims, self.shape[0])
         if x.shape != dims and not (x.ndim == 2 and x.shape[0] == n) and x.shape != (n,):
             raise _core.ShapeError(f"{type(self).__name__}.apply_into: expected x of shape ({n},), ({n}, k) or {dims}, got {x.shape}")
@@ -370,7 +423,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return Y
 
     def _vector(self, x: Any, n: int, function: Callable[[np.ndarray], Any], m: int) -> np.ndarray:
-        x = np.asarray(x)
+        x = plain(x, type(self).__name__)
         if x.shape == (n,):
             y = np.asarray(function(_floating(x, self)))
             return y if y.shape == (m,) else _reshaped(y, (m,), self)
@@ -380,7 +433,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
                                "reshape it or check whether you meant the adjoint")
 
     def _block(self, X: Any, n: int, function: Callable[[np.ndarray], Any], m: int) -> np.ndarray:
-        X = X.toarray() if scipy.sparse.issparse(X) else np.asarray(X)
+        X = X.toarray() if scipy.sparse.issparse(X) else plain(X, type(self).__name__)
         if X.ndim != 2 or X.shape[0] != n:
             raise _core.ShapeError(f"{type(self).__name__} of shape {self.shape}: expected ({n}, k), got {X.shape}; "
                                    "reshape it or check whether you meant the adjoint")
@@ -398,14 +451,17 @@ class LinearOperator(sparse_linalg.LinearOperator):
             return self._scaled(x)
         if hasattr(x, "matvec"):
             other = aslinearoperator(x)
-            return _composed(_core.product(self._node(), other._node()), (self, other), np.result_type(self.dtype, other.dtype),
+            return _composed(("product",), (self, other), np.result_type(self.dtype, other.dtype),
                              other.dims, self.dimsd, _flat(self, other))
         if scipy.sparse.issparse(x):
             return self._array(x.toarray())
         if hasattr(x, "__dlpack__") or hasattr(x, "__array__"):
             from .array_like import applied
             return applied(self, x)
-        return self._array(np.asarray(x))
+        x = np.asarray(x)
+        if x.dtype.kind not in "biufc":
+            raise _core.InvalidArgument(f"{type(self).__name__}: expected an array of numbers, an operator or a number as factor, got {x!r}")
+        return self._array(x)
 
     def _fit(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """For an input of this shape: the shape to apply to, flat or columns, and the shape of the result."""
@@ -444,7 +500,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
                 else:
                     self.matmat_count += 1
                 return y
-        elif _is_number(x):
+        if _is_number(x):
             raise ValueError("A @ x: expected an array or an operator, got a number; use * for scaling")
         return self.dot(x)
 
@@ -456,37 +512,45 @@ class LinearOperator(sparse_linalg.LinearOperator):
             raise ValueError("x @ A: expected an array or an operator, got a number; use * for scaling")
         if hasattr(x, "matvec"):
             return aslinearoperator(x).dot(self)
-        x = np.asarray(x)
+        from .array_like import exported, is_foreign, ndarray
+        if is_foreign(x):
+            return exported(self.T.dot(ndarray(x).T).T, x)
+        x = x.toarray() if scipy.sparse.issparse(x) else plain(x, type(self).__name__)
         return self.T.dot(x.T).T
 
     def __rmul__(self, x: Any) -> Any:
-        return self._scaled(x) if _is_number(x) else NotImplemented
+        if _is_number(x):
+            return self._scaled(x)
+        return self.__rmatmul__(x) if isinstance(x, scipy.sparse.spmatrix) else NotImplemented
 
     # -- algebra -----------------------------------------------------------------------------------------------------
     def _scaled(self, factor: Any) -> LinearOperator:
+        if hasattr(factor, "__dlpack__"):   # a number as an array without axes, of whatever library
+            from .array_like import ndarray
+            factor = ndarray(factor)[()]
         dtype = self.dtype if np.isrealobj(factor) else np.result_type(self.dtype, np.complex64)
-        return _composed(self._node().scaled(complex(factor)), (self,), dtype, self.dims, self.dimsd, self.forceflat)
+        return _composed(("scaled", complex(factor)), (self,), dtype, self.dims, self.dimsd, self.forceflat)
 
-    def _added(self, other: Any, function: Callable[[Any, Any], Any]) -> Any:
+    def _added(self, other: Any, how: str, swapped: bool = False) -> Any:
         if np.ndim(other) == 0 and not hasattr(other, "matvec") and not scipy.sparse.issparse(other):
             return NotImplemented
         other = aslinearoperator(other)
         dims = other.dims if len(self.dims) == 1 else self.dims
         dimsd = other.dimsd if len(self.dimsd) == 1 else self.dimsd
         dtype = np.result_type(self.dtype, other.dtype)
-        return _composed(function(self._node(), other._node()), (self, other), dtype, dims, dimsd, _flat(self, other))
+        return _composed((how,), (other, self) if swapped else (self, other), dtype, dims, dimsd, _flat(self, other))
 
     def __add__(self, other: Any) -> Any:
-        return self._added(other, _core.sum)
+        return self._added(other, "sum")
 
     def __radd__(self, other: Any) -> Any:
-        return self._added(other, lambda a, b: _core.sum(b, a))
+        return self._added(other, "sum", True)
 
     def __sub__(self, other: Any) -> Any:
-        return self._added(other, _core.difference)
+        return self._added(other, "difference")
 
     def __rsub__(self, other: Any) -> Any:
-        return self._added(other, lambda a, b: _core.difference(b, a))
+        return self._added(other, "difference", True)
 
     def __neg__(self) -> LinearOperator:
         return self._scaled(-1)
@@ -500,11 +564,11 @@ class LinearOperator(sparse_linalg.LinearOperator):
                 from .pattern import Pattern
                 return Pattern(identity, dtype=self.dtype)
             return LinearOperator(aslinearoperator(identity), dtype=self.dtype, dims=self.dims, dimsd=self.dimsd, forceflat=self.forceflat)
-        return _composed(self._node().power(int(p)), (self,), self.dtype, self.dims, self.dimsd, self.forceflat)
+        return _composed(("power", int(p)), (self,), self.dtype, self.dims, self.dimsd, self.forceflat)
 
     def over(self, grid: int | Sequence[int]) -> LinearOperator:
         """A pixelwise operator (m, n) as a scene operator from fields (n, *grid) to fields (m, *grid)."""
-        return _composed(self._node().over(_dims(grid)), (self,), self.dtype, None, None, self.forceflat)
+        return _composed(("over", shape_of(grid, "over")), (self,), self.dtype, None, None, self.forceflat)
 
     def apply_columns(self, cols: Sequence[int]) -> LinearOperator:
         """The operator of some columns."""
@@ -522,25 +586,12 @@ class LinearOperator(sparse_linalg.LinearOperator):
 
     def toimag(self, forw: bool = True, adj: bool = True) -> LinearOperator:
         """The imaginary part of what the operator gives (`forw`), and its negative for the adjoint (`adj`)."""
-        return _Part(self, np.imag if forw else None, (lambda x: -np.imag(x)) if adj else None)
+        return _Part(self, np.imag if forw else None, _minus_imag if adj else None)
 
     # -- the matrix and its numbers ----------------------------------------------------------------------------------
     def describe(self, latex: bool = False) -> str:
         """The formula with shapes, units and names of parameters, as text or as LaTeX."""
         return self._node().describe(latex)
-
-    def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
-        """Name, values and further coordinates of the first axis of the model ("dims") or of the data ("dimsd"), for xarray."""
-        done, of = self._undo
-        if done in ("adjoint", "transpose"):
-            return of._axis("dimsd" if side == "dims" else "dims")
-        if side in self._axes:
-            return (*self._axes[side], {})
-        if self._operands and type(self) is LinearOperator:
-            return self._operands[0 if side == "dimsd" else -1]._axis(side)
-        if side == "dims" and (named := self.parameters):
-            return "parameter", [name for name, _ in named], {"unit": [unit for _, unit in named]}
-        return None, None, {}
 
     def _one_matrix(self) -> None:
         if self.pixels > 1:
@@ -548,26 +599,27 @@ class LinearOperator(sparse_linalg.LinearOperator):
                                         "matrix of its own; use over(grid) for all of them")
 
     def todense(self, backend: str = "numpy") -> np.ndarray:
-        """The matrix, as an array of shape `shape` and type `dtype`."""
+        """The matrix, as an array of shape `shape` and type `dtype`, float64 for integer labels."""
         if backend != "numpy":
             raise _core.InvalidArgument(f"todense: expected backend 'numpy', got {backend!r}")
         if self.explicit and isinstance(getattr(self, "A", None), np.ndarray):
-            return self.A
+            return np.array(self.A)
         self._one_matrix()
         if self.shape[0] < self.shape[1] and self.clinear:
-            return self.rmatmat(np.eye(self.shape[0], dtype=self.dtype)).conj().T
-        return self.matmat(np.eye(self.shape[1], dtype=self.dtype))
+            return self.rmatmat(np.eye(self.shape[0], dtype=_label(self.dtype))).conj().T
+        return self.matmat(np.eye(self.shape[1], dtype=_label(self.dtype)))
 
     def tosparse(self) -> scipy.sparse.csr_matrix:
-        """The matrix, sparse (CSR), of type `dtype`."""
+        """The matrix, sparse (CSR), of type `dtype`, float64 for integer labels."""
         self._one_matrix()
+        dtype = _label(self.dtype)
         if self.pixelwise and self.pixels == 0:
             entries = self._node().lower()
-            return scipy.sparse.csr_matrix((entries["coefficient"].astype(self.dtype), (entries["row"], entries["column"])), shape=self.shape)
+            return scipy.sparse.csr_matrix((entries["coefficient"].astype(dtype), (entries["row"], entries["column"])), shape=self.shape)
         n, parts = self.shape[1], []
         for first in range(0, n, 256):   # not the whole dense matrix at once
-            parts.append(scipy.sparse.csr_matrix(self.matmat(np.eye(n, min(256, n - first), -first, dtype=self.dtype))))
-        return scipy.sparse.hstack(parts, format="csr", dtype=self.dtype) if parts else scipy.sparse.csr_matrix(self.shape, dtype=self.dtype)
+            parts.append(scipy.sparse.csr_matrix(self.matmat(np.eye(n, min(256, n - first), -first, dtype=dtype))))
+        return scipy.sparse.hstack(parts, format="csr", dtype=dtype) if parts else scipy.sparse.csr_matrix(self.shape, dtype=dtype)
 
     def eigs(self, neigs: int | None = None, symmetric: bool = False, niter: int | None = None, uselobpcg: bool = False,
              **kwargs_eig: Any) -> np.ndarray:
@@ -600,7 +652,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
             return -np.sort(-values)[:neigs]
         operator = self if square else self.H @ self
         if uselobpcg:
-            start = np.random.default_rng(0).standard_normal((n, neigs)).astype(self.dtype)
+            start = np.random.default_rng(0).standard_normal((n, neigs)).astype(_label(self.dtype))
             values = sparse_linalg.lobpcg(operator, X=start, maxiter=niter, **kwargs_eig)[0]
         elif symmetric or not square:
             values = sparse_linalg.eigsh(operator, k=neigs, maxiter=niter, return_eigenvectors=False, **kwargs_eig)
@@ -624,7 +676,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
         largest = gram.eigs(1, symmetric=True, **options).item()
         # The smallest is the largest of what is missing to a multiple of the identity: ARPACK may pass over a zero, but not over that.
         smallest = largest - (largest * gram**0 - gram).eigs(1, symmetric=True, **options).item()
-        return float(np.sqrt(largest / smallest)) if smallest > small * np.finfo(self.dtype).eps * largest else np.inf
+        return float(np.sqrt(largest / smallest)) if smallest > small * np.finfo(_label(self.dtype)).eps * largest else np.inf
 
     def trace(self, neval: int | None = None, method: str | None = None, backend: str = "numpy", **kwargs_trace: Any) -> float:
         """The trace, or an estimate of it.
@@ -662,7 +714,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
         densesolver : {"scipy", "numpy"}
             Whose dense solver, where the matrix is held.
         """
-        y = np.asarray(y)
+        y = plain(y, f"{type(self).__name__} / y")
         data = y.reshape(-1)
         matrix = getattr(self, "A", None) if self.explicit else None
         if matrix is None:
@@ -683,6 +735,10 @@ class LinearOperator(sparse_linalg.LinearOperator):
         return f"<{self.shape[0]}x{self.shape[1]} {type(self).__name__} with dtype={self.dtype}>"
 
 
+def _minus_imag(x: Any) -> Any:
+    return -np.imag(x)
+
+
 class _Part(LinearOperator):
     """A part of what an operator and its adjoint give."""
 
@@ -700,7 +756,7 @@ class _Part(LinearOperator):
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, (int, float, complex, np.number)) or (isinstance(x, np.ndarray) and x.ndim == 0)
+    return isinstance(x, (int, float, complex, np.number)) or (hasattr(x, "__dlpack__") and x.ndim == 0 and getattr(x.dtype, "kind", "f") in "biufc")
 
 
 def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:
@@ -712,6 +768,8 @@ def _floating(x: np.ndarray, op: LinearOperator) -> np.ndarray:
         return x.astype(np.float64)
     if dtype == np.float16:
         raise _core.InvalidArgument(f"{type(op).__name__}: expected float32, float64 or their complex numbers, got float16; convert it")
+    if dtype.kind not in "fc":
+        raise _core.InvalidArgument(f"{type(op).__name__}: expected an array of numbers, got {dtype}; convert it")
     return x if dtype.isnative else x.astype(dtype.newbyteorder("="))
 
 
@@ -728,14 +786,16 @@ def _flat(*operands: LinearOperator) -> bool | None:
     return given.pop() if given else None
 
 
-def _composed(native: Any, operands: tuple[LinearOperator, ...], dtype: Any, dims: tuple[int, ...] | None, dimsd: tuple[int, ...] | None,
-              forceflat: bool | None) -> LinearOperator:
-    """What the core made of the operands. The dims are those of the operands unless the core lifted one of them to a grid."""
+def _composed(how: tuple[Any, ...], operands: tuple[LinearOperator, ...], dtype: Any, dims: tuple[int, ...] | None,
+              dimsd: tuple[int, ...] | None, forceflat: bool | None) -> LinearOperator:
+    """What the core makes of the operands. The dims are those of the operands unless the core lifts one of them to a grid."""
+    nodes = [o._node() for o in operands]
+    native = getattr(nodes[0], how[0])(*how[1:]) if len(nodes) == 1 else getattr(_core, how[0])(*nodes)
     rows, columns = native.shape
     fit = dims is not None and dimsd is not None and _size(dims) == columns and _size(dimsd) == rows
     op = LinearOperator(native, dtype=dtype, dims=dims if fit else None, dimsd=dimsd if fit else None, forceflat=forceflat,
                         clinear=all(o.clinear for o in operands))
-    op._operands = operands
+    op._operands, op._composition, op._alike = operands, how, how[0] in ("sum", "difference")
     return op
 
 
@@ -746,8 +806,10 @@ def aslinearoperator(Op: Any) -> LinearOperator:
     if hasattr(Op, "matvec"):
         return LinearOperator(Op)
     from .matrix import MatrixMult
-    matrix = Op if scipy.sparse.issparse(Op) else np.atleast_2d(np.asarray(Op))
-    return MatrixMult(matrix, dtype=matrix.dtype)
+    matrix = Op if scipy.sparse.issparse(Op) else np.atleast_2d(plain(Op, "aslinearoperator"))
+    if matrix.dtype.kind not in "biufc":
+        raise _core.InvalidArgument(f"expected an operator or a matrix of numbers, got {Op!r}")
+    return MatrixMult(matrix, dtype=_label(matrix.dtype))
 
 
 def dottest(Op: Any, nr: int | None = None, nc: int | None = None, rtol: float = 1e-6, atol: float = 1e-21, complexflag: int = 0,
@@ -755,8 +817,8 @@ def dottest(Op: Any, nr: int | None = None, nc: int | None = None, rtol: float =
     r"""Whether forward and adjoint belong together.
 
     Passes if :math:`|\langle A u, v\rangle - \langle u, A^H v\rangle| \le` `rtol` :math:`(\|A u\| \|v\| + \|u\| \|A^H v\|)` `+ atol`
-    for random u and v in the precision of `Op`'s dtype. Unlike a bound relative to the inner product itself, this one cannot fail because
-    the product happens to be small.
+    for random u and v in the precision of `Op`'s dtype, over all pixels of its fields. Unlike a bound relative to the inner product
+    itself, this one cannot fail because the product happens to be small.
 
     Parameters
     ----------
@@ -775,8 +837,11 @@ def dottest(Op: Any, nr: int | None = None, nc: int | None = None, rtol: float =
     rows, columns = Op.shape
     if (nr, nc) != (None, None) and (nr or rows, nc or columns) != (rows, columns):
         raise AssertionError(f"dottest: expected an operator of shape {(nr, nc)}, got {(rows, columns)}")
+    if getattr(Op, "pixels", 0) > 1:   # fields: all pixels at once
+        Op = Op.over(Op.pixels)
+        rows, columns = Op.shape
     rng = np.random.default_rng(seed)
-    precision = np.zeros(0, getattr(Op, "dtype", None) or np.float64).real.dtype
+    precision = np.zeros(0, _label(getattr(Op, "dtype", None) or np.float64)).real.dtype
     u, v = rng.standard_normal(columns).astype(precision), rng.standard_normal(rows).astype(precision)
     if complexflag in (1, 3):
         u = u + np.array(1j, np.result_type(precision, np.complex64)) * rng.standard_normal(columns).astype(precision)

@@ -10,7 +10,10 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from . import _core
-from .linear_operator import LinearOperator, _dims
+from .arrays import plain
+from .dims import SHORT, SMALL
+from .linear_operator import _METHODS, LinearOperator, _dims
+from .pattern import native_pattern
 
 __all__ = ["Fredholm1", "MatrixMult"]
 
@@ -37,6 +40,7 @@ class MatrixMult(LinearOperator):
     Parameters
     ----------
     A : (m, n) array or SciPy sparse
+        Copied.
     otherdims : int or tuple of int, optional
         Further dimensions of the model, last.
     forceflat : bool, optional
@@ -46,21 +50,30 @@ class MatrixMult(LinearOperator):
 
     Attributes
     ----------
-    A : the matrix
+    A : the matrix, not writeable where it is dense
     explicit : bool
         Whether `A` is the matrix of the operator: there are no `otherdims`.
 
     Notes
     -----
-    The adjoint is :math:`X = A^H Y`. All columns of a block are one product.
+    The adjoint is :math:`X = A^H Y`. All columns of a block are one product. A finite real matrix without `otherdims`, of up to 256 rows and
+    columns together (sparse: 4096), is pixelwise: it stacks and composes with networks and time models as a `Pattern`, whose zeros are no
+    entries.
     """
+
+    _lowered: Any = None   # the pixelwise operator of a small matrix
+    _passes = "rest"
 
     def __init__(self, A: Any, otherdims: int | Sequence[int] | None = None, forceflat: bool | None = None, dtype: Any = "float64",
                  name: str = "M") -> None:
-        if not scipy.sparse.issparse(A):
-            A = np.asarray(A)
+        sparse = scipy.sparse.issparse(A)
+        A = A.copy() if sparse else np.array(plain(A, "MatrixMult"))
+        if A.dtype.kind not in "biufc":
+            raise _core.InvalidArgument(f"MatrixMult: expected a matrix of numbers, got {A.dtype}; convert it")
         if A.ndim != 2:
             raise _core.ShapeError(f"MatrixMult: expected a matrix (m, n), got {A.ndim} dimensions")
+        if not sparse:
+            A.flags.writeable = False
         self.A = A
         self.complex = A.dtype.kind == "c"
         other = _dims(otherdims) or ()
@@ -71,6 +84,20 @@ class MatrixMult(LinearOperator):
         self._matrix, self._conjugate = _InPrecisionOf(numbers), _InPrecisionOf(numbers.conj().T)
         super().__init__(dtype=dtype, dims=(A.shape[1], *other), dimsd=(A.shape[0], *other), explicit=otherdims is None,
                          forceflat=forceflat if otherdims is None else None, name=name)
+        small = sum(A.shape) <= (SHORT if sparse else SMALL)
+        self._small = small and otherdims is None and dtype.kind != "c" and not any(
+            getattr(type(self), m) is not getattr(MatrixMult, m) for m in _METHODS)
+        if type(self) is MatrixMult:
+            self._made: Any = (MatrixMult, (A, otherdims, forceflat, dtype, name), {})   # not the array that was copied
+
+    def _node(self) -> Any:
+        if self._small:   # finite as well?
+            self._small = bool(np.isfinite(self.A.data if scipy.sparse.issparse(self.A) else self.A).all())
+        if not self._small:
+            return super()._node()
+        if self._lowered is None:
+            self._lowered = native_pattern(self.A, name=self.name or "M")
+        return self._lowered
 
     def _times(self, matrix: Any, x: np.ndarray, n: int) -> np.ndarray:
         return matrix(x) @ (x if x.shape[0] == n else x.reshape(n, -1))
@@ -94,6 +121,7 @@ class Fredholm1(LinearOperator):
     Parameters
     ----------
     G : (slices, nx, ny) array
+        Copied.
     nz : int
         Columns of every slice of the model (slices, ny, nz); the data are (slices, nx, nz).
     saveGt : bool
@@ -105,7 +133,7 @@ class Fredholm1(LinearOperator):
     """
 
     def __init__(self, G: Any, nz: int = 1, saveGt: bool = True, usematmul: bool = True, dtype: Any = "float64", name: str = "F") -> None:
-        G = np.asarray(G)
+        G = np.array(plain(G, "Fredholm1"))
         if G.ndim != 3:
             raise _core.ShapeError(f"Fredholm1: expected matrices (slices, nx, ny), got {G.ndim} dimensions")
         numbers = G if G.dtype.kind in "fc" and G.dtype != np.float16 else G.astype(np.float64)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,22 @@ from .linear_operator import LinearOperator
 __all__ = ["Network"]
 
 
+_DASHED = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d*)?)?")
+
+
+def _index(value: Any) -> int | None:
+    """An integer that is an index and no date, as 20170316 is one."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        return None
+    return int(value) if abs(int(value)) < 10_000_000 else None
+
+
 def _date(value: Any) -> str:
+    """A date as the core takes it, from text, YYYYMMDD as a number, or an object of datetime or NumPy."""
     if isinstance(value, bytes):
-        return value.decode()
+        value = value.decode()
+    if isinstance(value, str) and _DASHED.fullmatch(value):
+        value = datetime.fromisoformat(value[:16])
     if isinstance(value, (np.datetime64, date)):
         text = str(np.datetime64(value).astype("datetime64[m]"))
         return text[:10] if text.endswith("T00:00") else text[:10].replace("-", "") + "T" + text[11:13] + text[14:16]
@@ -41,9 +55,10 @@ class Network(LinearOperator):
     Parameters
     ----------
     pairs : iterable
-        ``("20170304", "20170316")``, ``"20170304_20170316"``, or datetime64, in any order; reversed and repeated pairs are legal.
+        ``("20170304", "20170316")``, ``"20170304_20170316"``, or other dates, in any order; reversed and repeated pairs are legal. A date is
+        ``YYYYMMDD`` or ``YYYYMMDDTHHMM``, also with dashes and colons or as a number, or an object of datetime or NumPy.
     reference : int or date, optional
-        Date whose phase is zero, as an index into the sorted dates or as a date. Default: the first.
+        Date whose phase is zero, as an index into the sorted dates or as a date. Default: the first. An integer of 8 digits is a date.
     dtype : dtype, optional
         Label for SciPy. Results have the precision of the input; integers become float64, float16 is refused.
 
@@ -56,7 +71,7 @@ class Network(LinearOperator):
 
     def __init__(self, pairs: Iterable[Any], reference: Any = 0, *, dtype: Any = np.float64) -> None:
         text = [_pair(p) for p in pairs]
-        if isinstance(reference, (int, np.integer)) and not isinstance(reference, bool):
+        if _index(reference) is not None:
             native = _core.Network(text)
             if not -len(native.dates) <= reference < len(native.dates):
                 raise _core.InvalidArgument(f"network: expected a reference date below {len(native.dates)}, got {reference}")

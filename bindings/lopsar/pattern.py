@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from . import _core
-from .arrays import columns, floating
+from .arrays import columns, floating, plain
 from .linear_operator import LinearOperator
 
 __all__ = ["Pattern"]
@@ -16,6 +16,11 @@ __all__ = ["Pattern"]
 
 def native_pattern(matrix: Any, fields: Any = None, which: Any = None, name: str = "Pattern") -> Any:
     """The operator in C++."""
+    if hasattr(matrix, "matvec"):
+        raise _core.InvalidArgument(f"{name}: expected a matrix, got {type(matrix).__name__}; give its tosparse()")
+    matrix = matrix if scipy.sparse.issparse(matrix) else plain(matrix, name)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biufc":
+        raise _core.ShapeError(f"{name}: expected a matrix (m, n) of numbers, got {matrix.dtype} of shape {matrix.shape}")
     entries = scipy.sparse.coo_array(matrix)
     if entries.dtype.kind == "c":
         raise _core.InvalidArgument(f"{name}: expected a real matrix, got {entries.dtype}; MatrixMult takes complex ones")

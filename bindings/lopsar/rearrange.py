@@ -149,7 +149,7 @@ class Restriction(LinearOperator):
         if indices.min() < -n or indices.max() >= n:
             raise _core.InvalidArgument(f"Restriction: expected indices from {-n} to {n - 1}, got {indices.min()} to {indices.max()}")
         indices = indices.astype(np.int64) % n
-        self.iava, self.axis = indices, axis
+        self.iava, self.axis, self.inplace = indices, axis, inplace
         native = _core.restriction(n, indices.tolist()) if is_short(dims, indices.shape) else _core.field_restriction(dims, indices, axis)
         super().__init__(native, forceflat=forceflat, dtype=dtype, name=name)
 

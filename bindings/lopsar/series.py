@@ -9,7 +9,7 @@ import numpy as np
 from . import _core
 from .arrays import columns, floating
 from .linear_operator import LinearOperator
-from .time_axis import date_names, time_axis
+from .time_axis import date_axis, date_names, interval_axis, time_axis
 
 __all__ = ["CumulativeSum", "Datum", "TimeDifference", "Weighting"]
 
@@ -45,7 +45,9 @@ class TimeDifference(LinearOperator):
 
     def __init__(self, A: Any, order: int = 1, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "TimeDifference") -> None:
-        super().__init__(_core.time_difference(time_axis(A, reference, convention), order), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.time_difference(axis, order), dtype=dtype, name=name)
+        self._axes = {"dims": date_axis(A, reference, axis), "dimsd": interval_axis(axis) if order == 1 else ("date", axis.dates[1:-1])}
 
 
 class CumulativeSum(LinearOperator):
@@ -79,7 +81,9 @@ class CumulativeSum(LinearOperator):
 
     def __init__(self, A: Any, rates: bool = False, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "CumulativeSum") -> None:
-        super().__init__(_core.cumulative_sum(time_axis(A, reference, convention), bool(rates)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.cumulative_sum(axis, bool(rates)), dtype=dtype, name=name)
+        self._axes = {"dims": interval_axis(axis), "dimsd": date_axis(A, reference, axis)}
 
 
 class Datum(LinearOperator):
@@ -115,6 +119,7 @@ class Datum(LinearOperator):
         if dates is not None and not chosen:
             raise _core.InvalidArgument("Datum: expected at least one date, got none; leave dates out for all")
         super().__init__(_core.datum(axis, chosen, [] if weights is None else np.asarray(weights, float).tolist()), dtype=dtype, name=name)
+        self._axes = {"dims": date_axis(A, reference, axis), "dimsd": ("date", axis.dates)}
 
 
 class Weighting(LinearOperator):
@@ -140,6 +145,8 @@ class Weighting(LinearOperator):
     -----
     Least squares with inverse variances V takes ``Weighting(np.sqrt(V))`` on both sides.
     """
+
+    _passes = "all"
 
     def __init__(self, weights: Any, *, dtype: Any = "float64", name: str = "Weighting") -> None:
         values = floating(weights, "weights")

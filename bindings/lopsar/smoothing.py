@@ -26,6 +26,8 @@ class Smoothing1D(LinearOperator):
         As for `LinearOperator`.
     """
 
+    _passes = "all"
+
     def __init__(self, nsmooth: int, dims: Any, axis: int = -1, dtype: Any = "float64", name: str = "S") -> None:
         self.nsmooth, self.axis = nsmooth, axis
         super().__init__(_core.smoothing(nsmooth, shape_of(dims), axis), dtype=dtype, name=name)
@@ -43,6 +45,8 @@ class SmoothingND(LinearOperator):
     dtype, name
         As for `LinearOperator`.
     """
+
+    _passes = "all"
 
     def __init__(self, nsmooth: Sequence[int], dims: Any, axes: Sequence[int] = (-2, -1), dtype: Any = "float64", name: str = "S") -> None:
         if len(nsmooth) != len(axes) or len(axes) == 0:

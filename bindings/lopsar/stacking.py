@@ -28,6 +28,8 @@ _OPTIONS = """
 
 class _Stack(LinearOperator):
     def __init__(self, ops: Iterable[Any], stack: Callable[[list[Any]], Any], shared: tuple[str, ...], forceflat: bool | None, dtype: Any) -> None:
+        if not hasattr(ops, "__iter__"):
+            raise _core.InvalidArgument(f"{type(self).__name__}: expected a list of operators, got {type(ops).__name__}; put it into a list")
         self.ops = [aslinearoperator(op) for op in ops]
         native = stack([op._node() for op in self.ops])
         rows, columns = (sum(op.shape[i] for op in self.ops) for i in (0, 1))
@@ -47,10 +49,12 @@ class _Stack(LinearOperator):
         super().__init__(native, dtype=dtype, dims=dims["dims"], dimsd=dims["dimsd"], forceflat=forceflat,
                          clinear=all(op.clinear for op in self.ops))
         self._operands = tuple(self.ops)
-        self._shared = shared
+        self._shared = shared      # they share the labels of its axis
+        self._alike = True
+        self.nops, self.mops = self.shape
 
-    def _axis(self, side: str) -> tuple[str | None, Any, dict[str, Any]]:
-        return self.ops[0]._axis(side) if self._shared == (side,) else super()._axis(side)
+    def close(self) -> None:
+        """Nothing to close: there is no pool of processes."""
 
 
 class VStack(_Stack):
@@ -66,7 +70,7 @@ class HStack(_Stack):
     __doc__ = r"""Operators beside each other, :math:`y = A x_1 + B x_2 + \ldots`; all have the same number of rows.
 """ + _OPTIONS
 
-    def __init__(self, ops: Sequence[Any], nproc: int = 1, forceflat: bool | None = None, inoutengine: Any = None,
+    def __init__(self, ops: Iterable[Any], nproc: int = 1, forceflat: bool | None = None, inoutengine: Any = None,
                  parallel_kind: str = "multiproc", dtype: Any = None) -> None:
         super().__init__(ops, _core.hstack, ("dimsd",), forceflat, dtype)
 
@@ -86,7 +90,7 @@ class Block(VStack):
 
     def __init__(self, ops: Iterable[Iterable[Any]], nproc: int = 1, forceflat: bool | None = None, parallel_kind: str = "multiproc",
                  dtype: Any = None) -> None:
-        super().__init__([HStack(list(row), dtype=dtype) for row in ops], forceflat=forceflat, dtype=dtype)
+        super().__init__([HStack(row, dtype=dtype) for row in ops], forceflat=forceflat, dtype=dtype)
 
 
 class Kronecker(LinearOperator):

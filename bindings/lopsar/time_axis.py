@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .network import Network, _date
+from .network import Network, _date, _index
 
-__all__ = ["date_names", "time_axis"]
+__all__ = ["date_axis", "date_key", "date_names", "interval_axis", "time_axis"]
 
 
 def date_names(dates: Any, known: list[str] | None = None) -> list[str]:
@@ -19,7 +19,7 @@ def date_names(dates: Any, known: list[str] | None = None) -> list[str]:
         dates = [dates]
     names = []
     for value in dates:
-        if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        if _index(value) is not None:
             if known is None or not -len(known) <= value < len(known):
                 raise _core.InvalidArgument(
                     f"dates: expected a date{f' or an index below {len(known)}' if known else ' as text or datetime64'}, got {value}")
@@ -43,3 +43,23 @@ def time_axis(A: Any, reference: Any, convention: str) -> Any:
     if name not in axis.dates:
         raise _core.InvalidArgument(f"reference: expected one of the {len(axis.dates)} dates {axis.dates[0]} .. {axis.dates[-1]}, got {name}")
     return _core.TimeAxis(axis.dates, axis.dates.index(name), convention)
+
+
+def date_axis(A: Any, reference: Any, axis: Any) -> tuple[str, list[str]]:
+    """Name and labels of the dates that have values of their own: all but the reference date."""
+    if isinstance(A, Network):
+        reference = A.reference
+    elif reference is not None:
+        reference = _core.TimeAxis(date_names(reference, axis.dates), None, "elapsed").dates[0]
+    return "date", [name for name in axis.dates if name != reference]
+
+
+def interval_axis(axis: Any) -> tuple[str, list[str]]:
+    """Name and labels of the intervals between dates."""
+    return "interval", [f"{first}_{second}" for first, second in zip(axis.dates, axis.dates[1:])]
+
+
+def date_key(value: Any) -> str:
+    """A date as YYYYMMDD, or YYYYMMDDTHHMM where it has a time of day, however it is written."""
+    text = _date(value).replace("-", "").replace(":", "").replace(" ", "T")[:13]
+    return text[:8] if text.endswith("T0000") else text

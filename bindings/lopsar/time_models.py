@@ -13,10 +13,43 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from .arrays import floating
 from .linear_operator import LinearOperator
-from .time_axis import date_names, time_axis
+from .time_axis import date_axis, date_names, time_axis
 
 __all__ = ["Exponential", "Logarithm", "Polyline", "Polynomial", "Seasonal", "Step"]
+
+
+def _numbers(value: Any, name: str) -> list[float]:
+    """A number or a sequence of numbers."""
+    try:
+        values = np.atleast_1d(floating(value, name))
+    except ValueError:
+        values = None
+    if values is None or values.ndim != 1:
+        raise _core.InvalidArgument(f"{name}: expected one number or several, got {value!r}")
+    return values.tolist()
+
+
+def _number(value: Any, name: str) -> float:
+    values = _numbers(value, name)
+    if len(values) != 1:
+        raise _core.InvalidArgument(f"{name}: expected one number, got {value!r}; HStack one operator for each")
+    return values[0]
+
+
+def _onset(value: Any) -> str:
+    names = date_names(value)
+    if len(names) != 1:
+        raise _core.InvalidArgument(f"onset: expected one date, got {len(names)}; HStack one operator for each")
+    return names[0]
+
+
+def _degree(value: Any) -> int:
+    number = _number(value, "degree")
+    if not number.is_integer() or number < 0:
+        raise _core.InvalidArgument(f"degree: expected an integer of 0 or more, got {value!r}")
+    return int(number)
 
 
 class Polynomial(LinearOperator):
@@ -53,7 +86,9 @@ class Polynomial(LinearOperator):
 
     def __init__(self, A: Any, degree: int = 1, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Polynomial") -> None:
-        super().__init__(_core.polynomial(time_axis(A, reference, convention), degree), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.polynomial(axis, _degree(degree)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Seasonal(LinearOperator):
@@ -86,7 +121,9 @@ class Seasonal(LinearOperator):
 
     def __init__(self, A: Any, periods: Any = 1.0, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Seasonal") -> None:
-        super().__init__(_core.seasonal(time_axis(A, reference, convention), np.atleast_1d(periods).astype(float).tolist()), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.seasonal(axis, _numbers(periods, "periods")), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Step(LinearOperator):
@@ -115,7 +152,9 @@ class Step(LinearOperator):
 
     def __init__(self, A: Any, dates: Any, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Step") -> None:
-        super().__init__(_core.step(time_axis(A, reference, convention), date_names(dates)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.step(axis, date_names(dates)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Exponential(LinearOperator):
@@ -151,7 +190,8 @@ class Exponential(LinearOperator):
     def __init__(self, A: Any, onset: Any, characteristic_time: float, *, reference: Any = None, convention: str = "elapsed",
                  dtype: Any = "float64", name: str = "Exponential") -> None:
         axis = time_axis(A, reference, convention)
-        super().__init__(_core.exponential(axis, date_names([onset])[0], characteristic_time), dtype=dtype, name=name)
+        super().__init__(_core.exponential(axis, _onset(onset), _number(characteristic_time, "characteristic_time")), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Logarithm(LinearOperator):
@@ -181,7 +221,8 @@ class Logarithm(LinearOperator):
     def __init__(self, A: Any, onset: Any, characteristic_time: float, *, reference: Any = None, convention: str = "elapsed",
                  dtype: Any = "float64", name: str = "Logarithm") -> None:
         axis = time_axis(A, reference, convention)
-        super().__init__(_core.logarithm(axis, date_names([onset])[0], characteristic_time), dtype=dtype, name=name)
+        super().__init__(_core.logarithm(axis, _onset(onset), _number(characteristic_time, "characteristic_time")), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}
 
 
 class Polyline(LinearOperator):
@@ -210,4 +251,6 @@ class Polyline(LinearOperator):
 
     def __init__(self, A: Any, breakpoints: Any, *, reference: Any = None, convention: str = "elapsed", dtype: Any = "float64",
                  name: str = "Polyline") -> None:
-        super().__init__(_core.polyline(time_axis(A, reference, convention), date_names(breakpoints)), dtype=dtype, name=name)
+        axis = time_axis(A, reference, convention)
+        super().__init__(_core.polyline(axis, date_names(breakpoints)), dtype=dtype, name=name)
+        self._axes = {"dimsd": date_axis(A, reference, axis)}

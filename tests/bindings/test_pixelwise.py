@@ -223,7 +223,7 @@ def test_weighting():
     (lambda A: lp.Polynomial("20170304"), "a Network or a sequence of dates"),
     (lambda A: lp.Polynomial(3), "a Network or a sequence of dates"),
     (lambda A: lp.Polynomial(2 * A), "a Network or a sequence of dates"),
-    (lambda A: lp.Polynomial([20170304, 20170316]), "got 20170304"),
+    (lambda A: lp.Polynomial([0, 1]), "got 0"),
     (lambda A: lp.Polynomial(DATES[::-1]), "strictly increasing"),
     (lambda A: lp.Polynomial(DATES, reference=D), "index below"),
     (lambda A: lp.Polynomial(DATES, reference="20170305"), "got 20170305"),
@@ -350,3 +350,58 @@ def test_golden_dem_errors(shared, case):
                 assert abs(found - dem[y, x]) <= 5 * 2.2e-4, (group.attrs["args"], y, x)
             n += 1
     assert n >= (7 if case == "reversed_25" else 8)
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda A: lp.Polynomial(A, 1.5), "degree: expected an integer of 0 or more, got 1.5"),
+    (lambda A: lp.Polynomial(A, np.inf), "degree: expected an integer"),
+    (lambda A: lp.Polynomial(A, "1"), "degree: expected one number"),
+    (lambda A: lp.Polynomial(A, [1, 2]), "HStack one operator for each"),
+    (lambda A: lp.Polynomial(A, None), "degree: expected one number"),
+    (lambda A: lp.Exponential(A, DATES[1], [10, 20]), "characteristic_time.*HStack"),
+    (lambda A: lp.Exponential(A, DATES[1], "10"), "characteristic_time: expected one number"),
+    (lambda A: lp.Logarithm(A, DATES[1], None), "characteristic_time: expected one number"),
+    (lambda A: lp.Logarithm(A, DATES[:2], 10), "onset: expected one date, got 2"),
+    (lambda A: lp.Seasonal(A, "annual"), "periods: expected one number or several, got 'annual'"),
+    (lambda A: lp.Seasonal(A, [[1, 2], [3]]), "periods: expected"),
+    (lambda A: lp.date_baselines(A, np.ones((2, 2))), "one baseline per pair"),
+    (lambda A: lp.date_baselines(list(A.pairs), np.ones(A.shape[0])), "expected a Network, got list"),
+])
+def test_parameters_of_a_wrong_type(call, message):
+    with pytest.raises((lp.InvalidArgument, lp.ShapeError), match=message):
+        call(lp.Network(PAIRS))
+
+
+def test_numbers_of_other_types():
+    A = lp.Network(PAIRS)
+    for degree in (2.0, np.int8(2), np.float32(2), np.array(2)):
+        assert lp.Polynomial(A, degree).shape[1] == 2
+    assert lp.Exponential(A, DATES[1], np.float32(10)).parameters == lp.Exponential(A, DATES[1], 10).parameters
+
+
+def test_one_spelling_of_dates_for_all():
+    pair = ("20170105", "20170117T1200")
+    for first, second in ((20170105, np.datetime64("2017-01-17T12:00")), ("2017-01-05", "2017-01-17T12:00"),
+                          (np.int32(20170105), "2017-01-17 12:00:00"), (b"20170105", b"2017-01-17T12:00")):
+        spelled = [first, second, "20170301"]
+        N = lp.Network([(first, second), (second, "20170301")], reference=second)
+        assert N.dates[:2] == list(pair) and N.reference == pair[1]
+        wanted = lp.Polynomial([*pair, "20170301"], 1, reference=1).todense()
+        for reference in (second, 1, -2):
+            np.testing.assert_array_equal(lp.Polynomial(spelled, 1, reference=reference).todense(), wanted)
+        assert lp.Step(spelled, second).parameters == lp.Step(spelled, pair[1]).parameters
+        assert lp.Exponential(spelled, first, 10).parameters == lp.Exponential(spelled, pair[0], 10).parameters
+    for bad in (lambda: lp.Network([(1, 20170105)]), lambda: lp.Step(DATES, 3), lambda: lp.Step(DATES, 20171301)):
+        with pytest.raises(ValueError):
+            bad()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layouts_and_byte_orders_of_fields(dtype):
+    weights = np.random.default_rng(0).random((4, 3)).astype(dtype)
+    column = weights[:, :1]
+    for given in (weights.astype(np.dtype(dtype).newbyteorder(">")), weights[::-1][::-1], np.asfortranarray(weights)):
+        np.testing.assert_array_equal(lp.Weighting(given) @ np.ones((4, 3), dtype), weights)
+    np.testing.assert_array_equal(lp.Weighting(column[::-1]) @ np.ones((4, 1), dtype), weights[::-1, :1])
+    np.testing.assert_array_equal(lp.Weighting(np.broadcast_to(weights[:1], (4, 3))) @ np.ones((4, 3), dtype), weights[[0] * 4])
+    np.testing.assert_array_equal(lp.Diagonal(weights.astype(np.dtype(dtype).newbyteorder(">"))) @ np.ones((4, 3), dtype), weights)

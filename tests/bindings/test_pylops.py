@@ -5,6 +5,7 @@ docs/pylops.md lists every difference by the name that it has here.
 
 import importlib
 import inspect
+import warnings
 from pathlib import Path
 
 import lopsar
@@ -441,6 +442,104 @@ def _():
     assert np.array_equal((lopsar.MatrixMult(M) + sp.csr_matrix(M)).todense(), 2 * M)
     with pytest.raises((TypeError, NotImplementedError, ValueError)):
         pylops.MatrixMult(M) + sp.csr_matrix(M)
+
+
+@difference("negative axis of Interp with sinc")
+def _():
+    for lib, same in ((lopsar, True), (pylops, False)):
+        last, second = (lib.signalprocessing.Interp((4, 6), np.array([1.2, 2.4]), axis=axis, kind="sinc")[0] for axis in (-1, 1))
+        assert np.allclose(last.matvec(np.arange(24.0)), second.matvec(np.arange(24.0))) == same
+
+
+@difference("complex data through real labels")
+def _():
+    x = np.arange(4) * (1 + 2j)
+    for lib, wanted in ((lopsar, 1 + 2j), (pylops, 1)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")   # PyLops casts
+            found = lib.FirstDerivative(4, kind="forward") @ x, lib.VStack([lib.MatrixMult(np.eye(4))]) @ x
+        assert np.allclose(found[0][:3], wanted) and np.allclose(found[1], np.arange(4) * wanted)
+
+
+@difference("integers")
+def _():
+    for lib, dtype in ((lopsar, np.float64), (pylops, np.int64)):
+        for op in (lib.Roll(3), lib.MatrixMult(np.eye(3, dtype=np.int64))):
+            assert (op @ np.ones(3, np.int64)).dtype == dtype
+
+
+@difference("integer places of Regression")
+def _():
+    assert np.array_equal(lopsar.LinearRegression(np.arange(5)) @ np.ones(2), np.arange(1.0, 6))
+    with pytest.raises(TypeError):   # NumPy's UFuncTypeError
+        pylops.LinearRegression(np.arange(5)) @ np.ones(2)
+
+
+@difference("dims of Sum of a vector")
+def _():
+    assert lopsar.Sum(6).dims == (6,) and pylops.Sum(6).dims == (6, 1)
+
+
+@difference("forceflat of Sum")
+def _():
+    for lib, shape in ((lopsar, (12,)), (pylops, (3, 4))):
+        assert (lib.Sum((2, 3, 4), 0, forceflat=True) @ np.ones((2, 3, 4))).shape == shape
+
+
+@difference("Smoothing1D longer than its axis")
+def _():
+    op = lopsar.Smoothing1D(5, 4)
+    assert op.matvec(np.ones(4)).shape == (4,) and lopsar.dottest(op)
+    np.testing.assert_allclose(op @ np.ones(4), [0.6, 0.8, 0.8, 0.6])
+    assert (pylops.Smoothing1D(5, 4) @ np.ones(4)).shape == (5,)
+
+
+@difference("FirstDerivative of two values")
+def _():
+    assert not (pylops.FirstDerivative(2) @ np.arange(2.0)).any()
+    with pytest.raises(lopsar.InvalidArgument, match="at least 3"):
+        lopsar.FirstDerivative(2)
+
+
+@difference("sampling 0")
+def _():
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(pylops.FirstDerivative(5, sampling=0) @ np.arange(5.0)).any()
+    with pytest.raises(lopsar.InvalidArgument, match="sampling"):
+        lopsar.FirstDerivative(5, sampling=0)
+
+
+@difference("negative positions of Interp")
+def _():
+    op = pylops.signalprocessing.Interp(5, np.array([-0.5, 1.5]))[0]
+    assert (op @ np.arange(5.0))[0] == 2   # halfway between the last value and the first
+    with pytest.raises(lopsar.InvalidArgument, match="positions"):
+        lopsar.signalprocessing.Interp(5, np.array([-0.5, 1.5]))
+
+
+@difference("matrices of the caller")
+def _():
+    for lib, wanted in ((lopsar, 1.0), (pylops, 7.0)):
+        matrix = np.eye(2)
+        op = lib.MatrixMult(matrix)
+        matrix[:] = 7 * np.eye(2)
+        assert (op @ np.ones(2))[0] == wanted
+
+
+def test_attributes_that_scripts_read():
+    dense = {lib: lib.MatrixMult(M) for lib in (lopsar, pylops)}
+    for name in ("VStack", "HStack", "BlockDiag"):
+        ours, theirs = (getattr(lib, name)([dense[lib], dense[lib]]) for lib in (lopsar, pylops))
+        assert (ours.nops, ours.mops) == (theirs.nops, theirs.mops) and ours.close() is theirs.close() is None
+    for lib in (lopsar, pylops):
+        assert lib.Restriction(3, [0], inplace=False).inplace is False
+        assert lib.Real(3, dtype="complex64").rdtype == lib.Imag(3, dtype="complex64").rdtype == np.float32
+        assert np.array_equal(lib.Diagonal(np.arange(3.0)).matrix(), np.diag(np.arange(3.0)))
+        backend = module(lib.__name__, "utils.backend")
+        y = np.ones(3)
+        assert backend.inplace_set(2.0, y, [0]) is y and backend.inplace_add(1.0, y, [0, 0], accumulate=True) is y
+        backend.inplace_multiply(3.0, backend.inplace_add(1.0, y, [1]), [1])
+        assert np.array_equal(backend.inplace_divide(4.0, y, [2]), [4, 6, 0.25]) and backend.get_normalize_axis_index()(-1, 3) == 2
 
 
 if hasattr(lopsar, "Identity"):

@@ -357,3 +357,11 @@ def test_spread_asks_its_function_once():
 def test_regression_applies():
     op = lp.LinearRegression(np.arange(4.0))
     np.testing.assert_array_equal(op.apply(np.array([10.0, 20.0]), np.array([1.0, 2.0])), [21, 41])
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (5000,)])
+def test_a_diagonal_takes_any_number_whatever_its_size(shape):
+    values = np.ones(shape)
+    values.flat[1], values.flat[2] = np.nan, -np.inf
+    np.testing.assert_array_equal(lp.Diagonal(values) @ np.full(shape, 2.0), 2 * values)
+    assert not lp.Diagonal(values).pixelwise and lp.Diagonal(np.ones(4)).pixelwise

@@ -25,7 +25,7 @@ def _samples(sampler: str, n: int, k: int, dtype: Any) -> np.ndarray:
         z *= np.sqrt(n) / np.linalg.norm(z, axis=0)
     else:
         raise NotImplementedError(f"expected sampler 'gaussian', 'rayleigh' or 'rademacher', got {sampler!r}")
-    return z.astype(dtype)
+    return z.astype(dtype if np.dtype(dtype).kind in "fc" else np.float64)   # an integer label would cut them off
 
 
 def _trace(left: np.ndarray, right: np.ndarray) -> Any:
@@ -57,7 +57,7 @@ def trace_hutchinson(Op: Any, neval: int | None = None, batch_size: int | None =
         if unit is None:
             z = _samples(sampler, n, last - first, Op.dtype)
         else:
-            z = np.zeros((n, last - first), Op.dtype)
+            z = np.zeros((n, last - first), Op.dtype if np.dtype(Op.dtype).kind in "fc" else np.float64)
             z[unit[first:last], np.arange(last - first)] = np.sqrt(n)
         total += _trace(z, Op.matmat(z))
     return total / neval
