@@ -48,7 +48,7 @@ def ndarray(x: Any) -> np.ndarray:
 def exported(y: np.ndarray, like: Any) -> Any:
     """`y` as an array of the library of `like`, sharing its memory where that library can."""
     library = like.__array_namespace__() if hasattr(like, "__array_namespace__") else sys.modules[type(like).__module__.partition(".")[0]]
-    return library.from_dlpack(y if y.flags.c_contiguous else y.copy())
+    return library.from_dlpack(y)
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------

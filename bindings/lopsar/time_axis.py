@@ -62,4 +62,4 @@ def interval_axis(axis: Any) -> tuple[str, list[str]]:
 def date_key(value: Any) -> str:
     """A date as YYYYMMDD, or YYYYMMDDTHHMM where it has a time of day, however it is written."""
     text = _date(value).replace("-", "").replace(":", "").replace(" ", "T")[:13]
-    return text[:8] if text.endswith("T0000") else text
+    return text[:8] if text.endswith("T0000") else "NaT" if text.startswith("NaT") else text

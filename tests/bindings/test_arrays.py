@@ -88,8 +88,6 @@ def test_torch_refuses_what_it_cannot_do(torch):
         for run in (lambda x: A @ x, lambda x: lopsar.torch.apply(A, x)):
             with pytest.raises(lp.InvalidArgument, match=f"got {str(kind)[6:]}; convert it"):
                 run(torch.ones(3, dtype=kind))
-
-
     for x in (torch.ones(3, device="meta"), torch.eye(3).to_sparse()):
         with pytest.raises(lp.InvalidArgument, match="dense array"):
             A @ x
