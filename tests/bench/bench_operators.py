@@ -41,11 +41,12 @@ def copy_bandwidth(threads: int, repeats: int) -> float:
 
 
 def medians(calls: dict[str, Any], repeats: int, pause: float = 0.05) -> dict[str, float]:
-    """Seconds of each. The pause lets the threads of the other's BLAS stop spinning."""
+    """Seconds of each. The pause lets the threads of the other's BLAS stop spinning, and the call before wakes its own."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for repeat in range(repeats + 1):
         for name, call in calls.items():
             time.sleep(pause)
+            call()
             start = time.perf_counter()
             call()
             if repeat:   # the first is for warming up
