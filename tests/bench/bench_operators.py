@@ -1,7 +1,8 @@
 """Speed of operators, forward and adjoint, against PyLops (where it is installed) and SciPy's sparse matrices in the same process.
 
 For each operator: milliseconds into a preallocated array, the share of the bandwidth that np.copyto reaches on the same threads (bytes read and
-written once), and how many times longer ``A @ x`` of the peers takes than ours. Medians; all take turns.
+written once), milliseconds of ``A @ x``, which makes a new array, and how many times
+longer ``A @ x`` of the peers takes than ours. Medians; all take turns.
 
     python tests/bench/bench_operators.py [--threads N] [--repeats 7] [--pixels 400000] [--shapes 2000x2000,98x400x400] [--json FILE]
 """
@@ -61,7 +62,7 @@ def table(entries: Any, bandwidth: float, repeats: int, threads: int, columns: i
     """
     figures = []
     peers_known = list(dict.fromkeys(peer for _, _, peers in entries for peer in peers))
-    print(f"{'':36}{'ms':>8} {'of copy':>8}" + "".join(f" {peer + ' x':>10}" for peer in peers_known))
+    print(f"{'':38}{'ms':>8} {'of copy':>8} {'A @ x ms':>9}" + "".join(f" {peer + ' x':>10}" for peer in peers_known))
     rng = np.random.default_rng(0)
     for name, op, peers in entries:
         for adjoint in (False, True):
@@ -69,16 +70,18 @@ def table(entries: Any, bandwidth: float, repeats: int, threads: int, columns: i
             x = rng.standard_normal((n, columns) if columns else n, dtype=np.float32).astype(dtype)
             out = np.empty((m, columns) if columns else m, dtype)
             turned = op.H if adjoint else op
-            calls = {"into": partial(op.apply_into, x, out, adjoint=adjoint, threads=threads), "lopsar": partial(matmul, turned, x)}
+            wanted = None if threads == os.cpu_count() else threads
+            calls = {"into": partial(op.apply_into, x, out, adjoint=adjoint, threads=wanted), "lopsar": partial(matmul, turned, x)}
             for peer, other in peers.items():
                 other = (other.T if scipy.sparse.issparse(other) else other.H) if adjoint else other
                 calls[peer] = partial(matmul, other, x)
             seconds = medians(calls, repeats)
-            figure = {"operator": name, "adjoint": adjoint, "milliseconds": 1e3 * seconds["into"],
+            figure = {"operator": name, "adjoint": adjoint, "milliseconds": 1e3 * seconds["into"], "milliseconds_new_array": 1e3 * seconds["lopsar"],
                       "of_copy": (x.nbytes + out.nbytes) / seconds["into"] / 1e9 / bandwidth,
                       "times_faster": {peer: seconds[peer] / seconds["lopsar"] for peer in peers}}
             figures.append(figure)
-            print(f"{name + (' adjoint' if adjoint else ''):36}{figure['milliseconds']:8.2f} {figure['of_copy']:8.0%}"
+            print(f"{name + (' adjoint' if adjoint else ''):38}{figure['milliseconds']:8.2f} {figure['of_copy']:8.0%}"
+                  f" {figure['milliseconds_new_array']:9.2f}"
                   + "".join(f" {figure['times_faster'][peer]:10.1f}" if peer in peers else f" {'':>10}" for peer in peers_known), flush=True)
     return figures
 
