@@ -5,6 +5,7 @@
 #include <lopsar/inversion/kernels/phase.hpp>
 #include <lopsar/operators/kernels/pattern.hpp>
 #include <lopsar/operators/kernels/series.hpp>
+#include <lopsar/operators/kernels/stencil.hpp>
 #include <lopsar/solvers/kernels/edge_flow.hpp>
 #include <lopsar/solvers/kernels/observation.hpp>
 
@@ -30,6 +31,12 @@ __global__ void datum_kernel(int dates, std::size_t pixels, const float* share, 
   float total = 0;
   for (int d = 0; d < dates; ++d) total = summed<float>(total, share[d], x[d * pixels + p]);
   for (int d = 0; d < dates; ++d) y[d * pixels + p] = without<float>(x[d * pixels + p], 1, total);
+}
+
+// The interior of a Laplacian: five taps.
+__global__ void stencil_kernel(std::size_t values, const float* const* at, const float* coefficient, float* out) {
+  const std::size_t p = this_pixel();
+  if (p < values) out[p] = weighted_sum<float, 5>(at, coefficient, p);
 }
 
 // Observations of `solve`, in place.
