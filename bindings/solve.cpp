@@ -25,8 +25,10 @@ void solve_arrays(const Network& network, const Array<T>& y, const std::optional
   out.rank = vector(rank, data.pixels, "rank");
   out.valid = vector(valid, data.pixels, "valid");
   out.residual_norm = vector(residual_norm, data.pixels, "residual_norm");
+  SolveOptions<T> options;
+  options.weights = w, options.null_space = null_space, options.threads = threads, options.chunk_size = chunk_size;
   py::gil_scoped_release release;
-  lopsar::solve_into(network, data, out, SolveOptions<T>{w, Method::automatic, null_space, threads, chunk_size});
+  lopsar::solve_into(network, data, out, options);
 }
 
 }  // namespace

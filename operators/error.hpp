@@ -19,6 +19,11 @@ struct InvalidArgument : Error {
   using Error::Error;
 };
 
+// The caller's callback asked to stop.
+struct Interrupted : Error {
+  using Error::Error;
+};
+
 // A file cannot be opened, read or written; the message names the file and, where there is one, the dataset.
 struct FileError : Error {
   using Error::Error;

@@ -1,30 +1,28 @@
 #include <lopsar/solvers/solve.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
 #include <lopsar/operators/error.hpp>
+#include <lopsar/operators/network.hpp>
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
+#include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
 namespace {
 
-template <class T>
-void check(const char* name, const Block<T>& block, std::size_t rows, std::size_t pixels) {
-  if (block.rows != rows || block.pixels != pixels)
-    throw ShapeError(std::string("solve: expected ") + name + " of shape (" + std::to_string(rows) + ", " + std::to_string(pixels) + "), got (" +
-                     std::to_string(block.rows) + ", " + std::to_string(block.pixels) + "); columns are pixels");
-}
+const Network* network_of(const LinearOperator& model) { return dynamic_cast<const Network*>(model.node().get()); }
 
 template <class T>
-void run(const Network& network, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
+SolveReport edge_flow(const Network& network, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
   const Shape shape = network.shape();
   const ConstBlock<T> weights = options.weights;
-  check("y", y, shape.rows, y.pixels);
-  check("x", output.x, shape.columns, y.pixels);
+  detail::check_block("y", y, shape.rows, y.pixels);
+  detail::check_block("x", output.x, shape.columns, y.pixels);
   const bool per_pixel = weights.data && (weights.pixels != 1 || y.pixels == 1);
-  if (weights.data) check("weights", weights, shape.rows, per_pixel ? y.pixels : 1);
+  if (weights.data) detail::check_block("weights", weights, shape.rows, per_pixel ? y.pixels : 1);
   if (weights.data && !per_pixel && weights.stride != 1)
     throw ShapeError("solve: expected contiguous weights (K, 1), got stride " + std::to_string(weights.stride));
 
@@ -46,27 +44,51 @@ void run(const Network& network, ConstBlock<T> y, const SolveOutput<T>& output, 
   task.threads = options.threads;
   task.chunk = options.chunk_size;
   cpu::run(task);
+  if (output.iterations) std::fill_n(output.iterations, y.pixels, 0);
+  return {Method::edge_flow, sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64};
 }
 
 template <class T>
-Solution<T> run(const Network& network, ConstBlock<T> y, const SolveOptions<T>& options) {
+SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
+  return edge_flow(*network_of(model), y, output, options);
+}
+
+template <class T>
+Solution<T> run(const LinearOperator& model, ConstBlock<T> y, const SolveOptions<T>& options) {
   Solution<T> s;
-  s.unknowns = network.shape().columns, s.pixels = y.pixels;
+  s.unknowns = model.shape().columns, s.pixels = y.pixels;
   s.x.resize(s.unknowns * s.pixels);
-  s.status.resize(s.pixels), s.rank.resize(s.pixels), s.valid.resize(s.pixels), s.residual_norm.resize(s.pixels);
-  run(network, y, {{s.x.data(), s.unknowns, s.pixels}, s.status.data(), s.rank.data(), s.valid.data(), s.residual_norm.data()}, options);
+  s.status.resize(s.pixels), s.rank.resize(s.pixels), s.valid.resize(s.pixels), s.residual_norm.resize(s.pixels), s.iterations.resize(s.pixels);
+  SolveOutput<T> output;
+  output.x = {s.x.data(), s.unknowns, s.pixels};
+  output.status = s.status.data(), output.rank = s.rank.data(), output.valid = s.valid.data();
+  output.residual_norm = s.residual_norm.data(), output.iterations = s.iterations.data();
+  s.report = run(model, y, output, options);
   return s;
 }
 
 }  // namespace
 
-Solution<float> solve(const Network& network, ConstBlock<float> y, const SolveOptions<float>& options) { return run(network, y, options); }
-Solution<double> solve(const Network& network, ConstBlock<double> y, const SolveOptions<double>& options) { return run(network, y, options); }
-void solve_into(const Network& network, ConstBlock<float> y, const SolveOutput<float>& output, const SolveOptions<float>& options) {
-  run(network, y, output, options);
+std::string name(Method method) {
+  switch (method) {
+    case Method::automatic: return "auto";
+    case Method::edge_flow: return "edge-flow";
+    case Method::cholesky: return "cholesky";
+    case Method::qr: return "qr";
+    case Method::cg: return "cg";
+    case Method::cgls: return "cgls";
+    case Method::lsqr: return "lsqr";
+  }
+  return "?";
 }
-void solve_into(const Network& network, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options) {
-  run(network, y, output, options);
+
+Solution<float> solve(const LinearOperator& model, ConstBlock<float> y, const SolveOptions<float>& options) { return run(model, y, options); }
+Solution<double> solve(const LinearOperator& model, ConstBlock<double> y, const SolveOptions<double>& options) { return run(model, y, options); }
+SolveReport solve_into(const LinearOperator& model, ConstBlock<float> y, const SolveOutput<float>& output, const SolveOptions<float>& options) {
+  return run(model, y, output, options);
+}
+SolveReport solve_into(const LinearOperator& model, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options) {
+  return run(model, y, output, options);
 }
 
 }  // namespace lopsar

@@ -1,34 +1,89 @@
 // x = argmin |W^(1/2)(A x - y)| for every pixel.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
-#include <lopsar/operators/network.hpp>
+#include <lopsar/operators/algebra.hpp>
 #include <lopsar/solvers/edge_flow.hpp>
 #include <lopsar/solvers/status.hpp>
 
 namespace lopsar {
 
-// How to solve. `automatic` takes edge flow for a network.
-enum class Method { automatic, edge_flow };
+// How to solve.
+//   automatic   edge flow for a network (with or without priors that are edges), else Cholesky
+//   edge_flow   elimination of dates without subtraction: networks only; conditioning costs no accuracy
+//   cholesky    sparse L D L' of the normal matrix
+//   qr          square-root-free Givens rotations of the rows: for models whose normal matrix is too ill-conditioned
+//   cg, cgls, lsqr   iterations with step lengths, stops and reports of each pixel's own
+enum class Method { automatic, edge_flow, cholesky, qr, cg, cgls, lsqr };
+std::string name(Method method);  // "edge-flow", ...
+
+// The precision that a solver computes in, whatever that of y and x.
+enum class Arithmetic { automatic, float32, float64 };
+
+// Rows added to the model that are no observations: + |W^(1/2)(R x - r)|^2, e.g. smoothness (TimeDifference) or what is known of a parameter.
+template <class T>
+struct Prior {
+  LinearOperator op;        // R: pixelwise, with the columns of the model
+  ConstBlock<T> data{};     // r: (rows, pixels), (rows, 1) for all pixels alike, or empty for 0; NaN: no such row
+  ConstBlock<T> weights{};  // likewise, inverse variances; empty: 1
+};
+
+// What an iteration is preconditioned with: an approximation to the inverse of the normal matrix.
+//   diagonal   its diagonal (Jacobi)
+//   blocks     its diagonal blocks: unknowns i and j belong together where block[i] == block[j]
+//   direct     the normal matrix of another model, factored per pixel
+template <class T>
+struct Preconditioner {
+  enum class Kind { none, diagonal, blocks, direct } kind = Kind::none;
+  std::vector<int> block{};                       // per unknown
+  std::shared_ptr<const LinearOperator> model{};  // pixelwise, with the columns of the model
+  ConstBlock<T> weights{};                        // of its rows: (rows, pixels), (rows, 1) or empty for 1
+  std::vector<Prior<T>> priors{};
+};
 
 template <class T>
 struct SolveOptions {
   ConstBlock<T> weights{};  // inverse variances: (K, pixels), (K, 1) for all pixels alike, or empty for 1; 0 or NaN is missing
   Method method = Method::automatic;
-  NullSpace null_space = NullSpace::none;
+  NullSpace null_space = NullSpace::none;  // edge flow only
+  std::vector<Prior<T>> priors{};
+  Arithmetic arithmetic = Arithmetic::automatic;
+
+  // Iterative methods. Stops are relative, of Paige and Saunders (1982), with A, x and the norms those of the weighted, damped and prior-extended
+  // system: |r| <= btol |b| + atol |A||x|, or |A'r| <= atol |A||r|, or cond(A) >= conlim. CG knows |A'r| <= atol |A'b| only.
+  ConstBlock<T> x0{};  // (n, pixels) or empty for 0
+  double damp = 0;     // + damp^2 |x|^2
+  double atol = 1e-6, btol = 1e-6, conlim = 1e8;
+  int max_iterations = 0;  // 0: 2 n + 20
+  Preconditioner<T> preconditioner{};
+
   int threads = 0;             // 0: all
   std::size_t chunk_size = 0;  // pixels per task; 0: chosen. No influence on results.
+  // Called now and then, by one thread at a time, with the pixels done; false stops the solve (Interrupted is thrown).
+  std::function<bool(std::size_t done)> progress{};
 };
 
 // Where results go; the caller owns the memory. Only x is required.
 template <class T>
 struct SolveOutput {
-  Block<T> x{};                    // (D-1, pixels)
-  std::uint8_t* status = nullptr;  // (pixels) Status
-  std::int32_t* rank = nullptr;    // (pixels) rank of the weighted matrix
-  std::int32_t* valid = nullptr;   // (pixels) observations used
-  T* residual_norm = nullptr;      // (pixels) |W^(1/2)(A x - y)|
+  Block<T> x{};                        // (n, pixels)
+  std::uint8_t* status = nullptr;      // (pixels) Status
+  std::int32_t* rank = nullptr;        // (pixels) rank of the weighted matrix, priors included; iterative methods: n, or 0 where not solved
+  std::int32_t* valid = nullptr;       // (pixels) observations used
+  T* residual_norm = nullptr;          // (pixels) |W^(1/2)(A x - y)|, of the observations
+  std::int32_t* iterations = nullptr;  // (pixels) 0 for direct methods
+  Block<T> variances{};                // (n, pixels) LSQR's estimate of diag((A'W A + damp^2)^-1), or empty
+  Block<T> history{};                  // (max_iterations + 1, pixels) norm of the whole residual after each iteration, NaN after the last; or empty
+};
+
+// What a solve did, beside its numbers per pixel.
+struct SolveReport {
+  Method method = Method::edge_flow;            // that ran
+  Arithmetic arithmetic = Arithmetic::float32;  // that it computed in
 };
 
 // The same in memory of its own.
@@ -37,22 +92,32 @@ struct Solution {
   std::size_t unknowns = 0, pixels = 0;
   std::vector<T> x;  // (unknowns, pixels), pixel index fastest
   std::vector<std::uint8_t> status;
-  std::vector<std::int32_t> rank, valid;
+  std::vector<std::int32_t> rank, valid, iterations;
   std::vector<T> residual_norm;
+  SolveReport report;
 
   T operator()(std::size_t unknown, std::size_t pixel) const { return x[unknown * pixels + pixel]; }
 };
 
-// Weighted least squares of a network by edge flow, in the precision of y: float32 to a few 1e-7 of max(|x|, |y|), rank exact.
+// Weighted least squares of a pixelwise model at every pixel.
 //
 // y (K, pixels): NaN is missing. Unknowns that nothing determines are NaN with Status::rank_deficient, unless null_space fills
 // them. Pixels without data, or with infinite or negative input, are NaN with their status (float32 weights: 1e-18 .. 1e18).
-// ShapeError if blocks do not fit. Bits do not depend on threads, chunk size or the order of pixels.
-Solution<float> solve(const Network& network, ConstBlock<float> y, const SolveOptions<float>& options = {});
-Solution<double> solve(const Network& network, ConstBlock<double> y, const SolveOptions<double>& options = {});
+// ShapeError if blocks do not fit; InvalidArgument for a scene or complex operator, or a method that cannot do the model.
+// Bits do not depend on threads, chunk size or the order of pixels.
+Solution<float> solve(const LinearOperator& model, ConstBlock<float> y, const SolveOptions<float>& options = {});
+Solution<double> solve(const LinearOperator& model, ConstBlock<double> y, const SolveOptions<double>& options = {});
 
 // The same into memory of the caller.
-void solve_into(const Network& network, ConstBlock<float> y, const SolveOutput<float>& output, const SolveOptions<float>& options = {});
-void solve_into(const Network& network, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options = {});
+SolveReport solve_into(const LinearOperator& model, ConstBlock<float> y, const SolveOutput<float>& output, const SolveOptions<float>& options = {});
+SolveReport solve_into(const LinearOperator& model, ConstBlock<double> y, const SolveOutput<double>& output,
+                       const SolveOptions<double>& options = {});
+
+// x = (A'W A + priors + damp^2)^-1 b with a direct method: b and output.x are (n, pixels). `observed` (K, pixels), or empty, says by its NaN which
+// rows are missing. What gradients, preconditioners and covariances are made of.
+SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<float> b, const SolveOutput<float>& output,
+                              const SolveOptions<float>& options = {}, ConstBlock<float> observed = {});
+SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<double> b, const SolveOutput<double>& output,
+                              const SolveOptions<double>& options = {}, ConstBlock<double> observed = {});
 
 }  // namespace lopsar

@@ -57,7 +57,7 @@ Result<T> solve(const Network& network, const Grid<T>& y, lopsar::ConstBlock<T> 
   out.valid = r.valid.data();
   out.residual_norm = r.residual_norm.data();
   lopsar::solve_into(network, y.view(), out,
-                     lopsar::SolveOptions<T>{w, lopsar::Method::automatic, options.null_space, options.threads, options.chunk_size});
+                     lopsar::SolveOptions<T>{.weights = w, .null_space = options.null_space, .threads = options.threads, .chunk_size = options.chunk_size});
   CHECK(r.x.gap_untouched());
   return r;
 }

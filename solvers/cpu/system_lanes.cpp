@@ -1,0 +1,106 @@
+// Compiled once per instruction-set level: nothing here may leave a weak symbol that another level's object could share.
+#include <lopsar/operators/lanes/target.hpp>
+
+#include <lopsar/operators/lanes/stream_row.hpp>
+#include <lopsar/solvers/cpu/system_tile.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
+
+namespace lopsar::cpu {
+namespace {
+using namespace kernels;
+
+// One register of T from values of S at any address.
+template <class V, class S>
+LOPSAR_HD V load_as(const S* from) {
+  using T = value_t<V>;
+  if constexpr (sizeof(S) == sizeof(T)) return io<V>::load_any(from);
+  else {
+    alignas(64) T converted[width<V>];
+    for (int l = 0; l < width<V>; ++l) converted[l] = static_cast<T>(from[l]);
+    return io<V>::load(converted);
+  }
+}
+
+template <class T>
+LOPSAR_HD T* place(T* rows, int row, int n_rows, int lane, int p) {
+  return rows + (static_cast<std::ptrdiff_t>(p / lane) * n_rows + row) * lane + p % lane;
+}
+
+// `row` itself where all pixels of a tile can be read from it, else a copy with NaN behind the last.
+template <class S>
+LOPSAR_HD const S* readable(const S* row, std::size_t n, int pixels, S* copy) {
+  if (n == static_cast<std::size_t>(pixels)) return row;
+  for (int p = 0; p < pixels; ++p) copy[p] = static_cast<std::size_t>(p) < n ? row[p] : S(0) / S(0);
+  return copy;
+}
+
+template <class S, class T>
+void load(const RowSource<S>* sources, int rows, int observations, std::size_t first, std::size_t n, SystemTile<T>& tile) {
+  using V = native<T>;
+  constexpr int step = width<V>;
+  const V zero(T(0)), one(T(1)), limit(T{missing_limit});
+  alignas(64) S y_copy[longest_tile], w_copy[longest_tile];
+  for (int p = 0; p < tile.pixels; p += step) {
+    io<V>::store(tile.count + p, zero);
+    io<V>::store(tile.flaw + p, zero);
+  }
+  for (int k = 0; k < rows; ++k) {
+    const auto& source = sources[k];
+    const S* y = source.y ? readable(source.y + first, n, tile.pixels, y_copy) : nullptr;
+    const S* w = source.w ? readable(source.w + first, n, tile.pixels, w_copy) : nullptr;
+    const V y_all(static_cast<T>(source.y_all)), w_all(static_cast<T>(source.w_all));
+    for (int p = 0; p < tile.pixels; p += step) {
+      V weight;
+      mask_t<V> usable;
+      const V data = observation(y ? load_as<V>(y + p) : y_all, w ? load_as<V>(w + p) : w_all, T(1), tile.flaw + p, weight, usable);
+      io<V>::store(place(tile.y, k, rows, tile.lane, p), choose(data < limit, data, zero));
+      io<V>::store(place(tile.w, k, rows, tile.lane, p), weight);
+      if (k < observations) io<V>::store(tile.count + p, io<V>::load(tile.count + p) + choose(usable, one, zero));
+    }
+  }
+}
+
+template <class S, class T>
+void load_rows(ConstBlock<S> block, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, T* to) {
+  using V = native<T>;
+  alignas(64) S copy[longest_tile];
+  for (int i = 0; i < rows; ++i) {
+    const S* row = block.data ? readable(block.row(static_cast<std::size_t>(i)) + first, n, tile.pixels, copy) : nullptr;
+    for (int p = 0; p < tile.pixels; p += width<V>) io<V>::store(place(to, i, rows, tile.lane, p), row ? load_as<V>(row + p) : V(T(0)));
+  }
+}
+
+template <class S, class T>
+void write_rows(const T* from, const T* keep, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, Block<S> block) {
+  using V = native<T>;
+  const V nan(T(0) / T(0)), half(T(0.5));
+  alignas(64) T row[longest_tile];
+  alignas(64) S converted[longest_tile];
+  for (int i = 0; i < rows; ++i) {
+    for (int p = 0; p < tile.pixels; p += width<V>) {
+      const V value = io<V>::load(from + (static_cast<std::ptrdiff_t>(p / tile.lane) * rows + i) * tile.lane + p % tile.lane);
+      io<V>::store(row + p, choose(io<V>::load(keep + p) > half, value, nan));
+    }
+    S* to = block.row(static_cast<std::size_t>(i)) + first;
+    if constexpr (sizeof(S) == sizeof(T)) stream_row<native<S>>(to, row, n);
+    else {
+      for (int p = 0; p < tile.pixels; ++p) converted[p] = static_cast<S>(row[p]);
+      stream_row<native<S>>(to, converted, n);
+    }
+  }
+  finish_streaming();
+}
+
+}  // namespace
+
+template <class S, class T, int level>
+const SystemKernels<S, T>& system_level() {
+  static constexpr SystemKernels<S, T> kernels{width<native<T>>, load<S, T>, load_rows<S, T>, write_rows<S, T>};
+  return kernels;
+}
+template const SystemKernels<float, float>& system_level<float, float, LOPSAR_LEVEL>();
+template const SystemKernels<float, double>& system_level<float, double, LOPSAR_LEVEL>();
+template const SystemKernels<double, float>& system_level<double, float, LOPSAR_LEVEL>();
+template const SystemKernels<double, double>& system_level<double, double, LOPSAR_LEVEL>();
+
+}  // namespace lopsar::cpu

@@ -1,0 +1,56 @@
+// A tile of pixels of a System on the CPU: filled from the caller's blocks, solved lane group by lane group, written back.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include <lopsar/operators/field.hpp>
+#include <lopsar/operators/lanes/dispatch.hpp>
+
+namespace lopsar::cpu {
+
+// Tiles are never longer.
+inline constexpr int longest_tile = 64;
+
+// Numbers of a tile in the arithmetic T. Rows lie as [lane group][row][lane], so that a lane group is one contiguous stream; the others have one
+// number per pixel. A missing observation has y = w = 0.
+template <class T>
+struct SystemTile {
+  int lane = 0, pixels = 0;      // pixels of a lane group (one register) and of the tile; the tail of the last tile is missing
+  T *y = nullptr, *w = nullptr;  // (rows): data and weights
+  T* values = nullptr;           // (values): numbers of the fields
+  T* x = nullptr;                // (columns): in: x0, or b of a normal solve, or 0; out: the solution, NaN where undetermined
+  T* variances = nullptr;        // (columns), where asked for
+  T* history = nullptr;          // (iterations + 1), where asked for: filled with NaN before
+  T* count = nullptr;            // valid observations; a pixel without any must come to no harm and do none
+  T* flaw = nullptr;             // > 0: input that no arithmetic can use; its rows are missing
+  T *rank = nullptr, *squares = nullptr, *iterations = nullptr;  // squares: sum of w e^2 over the observations
+  T* status = nullptr;   // number of the Status of a pixel that was solved: ok, rank_deficient, not_converged, breakdown
+  T* scratch = nullptr;  // of one lane group, aligned to 64 bytes; left as it was by the group before
+};
+
+// Where the data of a row lie; null: the same number at every pixel.
+template <class S>
+struct RowSource {
+  const S *y = nullptr, *w = nullptr;  // of the first pixel
+  S y_all = 0, w_all = 1;
+};
+
+// Columns (n, pixels) to and from a tile.
+template <class S, class T>
+struct SystemKernels {
+  int lane;  // pixels of a register of T
+  // Fills y, w, count and flaw of pixels [first, first + n); rows from `observations` on are not counted.
+  void (*load)(const RowSource<S>* sources, int rows, int observations, std::size_t first, std::size_t n, SystemTile<T>& tile);
+  // Fills (rows) from a block, or from a null block with 0.
+  void (*load_rows)(ConstBlock<S> block, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, T* to);
+  // Writes (rows) to a block; NaN where keep[pixel] is 0.
+  void (*write_rows)(const T* from, const T* keep, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, Block<S> block);
+};
+template <class S, class T, int level>
+const SystemKernels<S, T>& system_level();  // in the object of that level
+template <class S, class T>
+const SystemKernels<S, T>& system_kernels(lanes::Level level) {
+  return lanes::dispatch(level, [](auto l) -> const SystemKernels<S, T>& { return system_level<S, T, l>(); });
+}
+
+}  // namespace lopsar::cpu
