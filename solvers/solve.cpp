@@ -1,8 +1,10 @@
 #include <lopsar/solvers/solve.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include <lopsar/operators/error.hpp>
 #include <lopsar/operators/network.hpp>
@@ -80,6 +82,31 @@ std::string name(Method method) {
     case Method::lsqr: return "lsqr";
   }
   return "?";
+}
+
+std::string name(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::float32 ? "float32" : arithmetic == Arithmetic::float64 ? "float64" : "auto";
+}
+
+namespace {
+template <class E>
+E named(std::string_view text, const char* what, std::initializer_list<E> all) {
+  std::string names;
+  for (E e : all) {
+    if (name(e) == text) return e;
+    names += (names.empty() ? "'" : ", '") + name(e) + "'";
+  }
+  throw InvalidArgument("solve: expected " + std::string(what) + " " + names + ", got '" + std::string(text) + "'");
+}
+}  // namespace
+
+Method method(std::string_view text) {
+  using enum Method;
+  return named(text, "one of the methods", {automatic, edge_flow, cholesky, qr, cg, cgls, lsqr});
+}
+Arithmetic arithmetic(std::string_view text) {
+  using enum Arithmetic;
+  return named(text, "arithmetic", {automatic, float32, float64});
 }
 
 Solution<float> solve(const LinearOperator& model, ConstBlock<float> y, const SolveOptions<float>& options) { return run(model, y, options); }

@@ -7,6 +7,7 @@ from . import basicoperators, signalprocessing, utils
 from ._core import (
     Error,
     FileError,
+    Interrupted,
     InvalidArgument,
     ShapeError,
     Status,
@@ -36,7 +37,7 @@ from .regression import LinearRegression, Regression
 from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
 from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
-from .solve import Solution, solve
+from .solve import Preconditioner, Prior, Solution, solve
 from .stack import Stack, open_stack
 from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
 from .sums import CausalIntegration, Sum
@@ -47,8 +48,8 @@ __version__ = _version("lopsar")
 
 __all__ = [
     "Block", "BlockDiag", "CausalIntegration", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential", "FileError",
-    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identity", "Imag", "InvalidArgument",
-    "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern",
+    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identity", "Imag", "Interrupted",
+    "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern",
     "Polyline", "Polynomial", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
     "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
     "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators",
