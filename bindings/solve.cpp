@@ -10,6 +10,7 @@
 
 #include "arrays.hpp"
 
+#include <lopsar/solvers/identifiability.hpp>
 #include <lopsar/solvers/solve.hpp>
 
 namespace py = pybind11;
@@ -199,6 +200,18 @@ void register_solve(py::module_& m) {
       .value("not_finite", Status::not_finite)
       .value("not_converged", Status::not_converged)
       .value("breakdown", Status::breakdown);
+  py::class_<TradeOff>(m, "TradeOff", "Unknowns that trade off: some change of all of them together changes nothing that is observed.")
+      .def_readonly("columns", &TradeOff::columns)
+      .def_readonly("freedom", &TradeOff::freedom);
+  py::class_<Identifiability>(m, "Identifiability")
+      .def_readonly("checked", &Identifiability::checked)
+      .def_readonly("rank", &Identifiability::rank)
+      .def_readonly("groups", &Identifiability::groups);
+  m.def("identifiability", &identifiability, py::arg("model"), py::arg("priors"), py::call_guard<py::gil_scoped_release>());
+  m.def(
+      "describe_identifiability",
+      [](const Identifiability& found, const LinearOperator& model, std::vector<std::string> names) { return describe(found, model, std::move(names)); },
+      py::arg("found"), py::arg("model"), py::arg("names"));
   const auto define = [&](auto solve_function, auto normal_function) {
     m.def("solve", solve_function, py::arg("model"), py::arg("y").noconvert(), py::arg("output"), py::arg("options"), py::arg("callback") = py::none());
     m.def("solve_normal", normal_function, py::arg("model"), py::arg("b").noconvert(), py::arg("output"), py::arg("options"),

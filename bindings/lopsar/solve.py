@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .array_like import arranged, axis, exported, is_foreign, ndarray, relabelled
+from .array_like import arranged, exported, is_foreign, ndarray, relabelled
 from .arrays import at_least_one, columns, floating, plain
+from .identifiability import names, warn
 from .linear_operator import LinearOperator, aslinearoperator
 
 __all__ = ["Preconditioner", "Prior", "Solution", "solve"]
@@ -133,15 +134,6 @@ def pixelwise(A: Any, who: str) -> LinearOperator:
     if op.dtype.kind == "c":
         raise _core.InvalidArgument(f"{who}: expected a real operator, got {op!r}")
     return op
-
-
-def parameters(op: LinearOperator) -> list[tuple[str, str]]:
-    """Name and unit of the unknowns: those of the operator, or the dates of a series."""
-    known = op.parameters
-    if known:
-        return known
-    _, values, _ = axis(op, "dims")
-    return [(str(value), "") for value in values] if values is not None and len(values) == op.shape[1] else []
 
 
 def rows_of(values: Any, rows: int, tail: tuple[int, ...], dtype: Any, name: str) -> np.ndarray:
@@ -297,11 +289,13 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         out["variances"] = np.empty((n, pixels), y.dtype)
     if history and method in _ITERATIVE:
         out["history"] = np.empty((limit + 1, pixels), y.dtype)
+    if not damp:
+        warn(op, prior, stacklevel=2)
     ran, precision = _core.solve(op._node(), data, out, options, callback)
     if "history" in out:
         out["history"] = out["history"][:int(out["iterations"].max(initial=0)) + 1]
     solution = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()},
-                        method=ran, arithmetic=precision, parameters=parameters(op))
+                        method=ran, arithmetic=precision, parameters=names(op))
     return _mapped(solution, lambda name, values: exported(values, foreign)) if foreign is not None else solution
 
 
