@@ -12,6 +12,7 @@
 
 #include <lopsar/solvers/identifiability.hpp>
 #include <lopsar/solvers/solve.hpp>
+#include <lopsar/solvers/solve_operator.hpp>
 
 namespace py = pybind11;
 using namespace lopsar;
@@ -188,6 +189,24 @@ py::tuple solve_normal_arrays(const LinearOperator& model, const Array<T>& b, co
   }));
 }
 
+// The operators y -> N^-1 A'W y and b -> N^-1 b. priors: [(operator, weights or None), ...].
+std::pair<LinearOperator, LinearOperator> solve_operator(const LinearOperator& model, const std::optional<py::array>& weights,
+                                                         const std::string& method_name, const py::list& priors, double damp,
+                                                         const std::string& arithmetic_name) {
+  SolveOperatorOptions options;
+  if (weights) options.weights = field(*weights, "weights");
+  options.method = method(method_name), options.arithmetic = arithmetic(arithmetic_name), options.damp = damp;
+  for (const auto& item : priors) {
+    const auto prior = item.cast<py::tuple>();
+    LinearPrior made{prior[0].cast<LinearOperator>(), {}};
+    if (!prior[1].is_none()) made.weights = field(prior[1].cast<py::array>(), "weights of a prior");
+    options.priors.push_back(std::move(made));
+  }
+  Solve made(model, options);
+  auto normal = made.normal();
+  return {LinearOperator(std::move(made)), LinearOperator(std::move(normal))};
+}
+
 }  // namespace
 
 void register_solve(py::module_& m) {
@@ -212,6 +231,8 @@ void register_solve(py::module_& m) {
       "describe_identifiability",
       [](const Identifiability& found, const LinearOperator& model, std::vector<std::string> names) { return describe(found, model, std::move(names)); },
       py::arg("found"), py::arg("model"), py::arg("names"));
+  m.def("solve_operator", &solve_operator, py::arg("model"), py::arg("weights"), py::arg("method"), py::arg("priors"), py::arg("damp"),
+        py::arg("arithmetic"));
   const auto define = [&](auto solve_function, auto normal_function) {
     m.def("solve", solve_function, py::arg("model"), py::arg("y").noconvert(), py::arg("output"), py::arg("options"), py::arg("callback") = py::none());
     m.def("solve_normal", normal_function, py::arg("model"), py::arg("b").noconvert(), py::arg("output"), py::arg("options"),

@@ -33,3 +33,4 @@
 #include <lopsar/operators/time_model.hpp>
 #include <lopsar/solvers/identifiability.hpp>
 #include <lopsar/solvers/solve.hpp>
+#include <lopsar/solvers/solve_operator.hpp>

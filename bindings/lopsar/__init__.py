@@ -39,6 +39,7 @@ from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
 from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
 from .solve import Preconditioner, Prior, Solution, solve
+from .solve_operator import Solve
 from .stack import Stack, open_stack
 from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
 from .sums import CausalIntegration, Sum
@@ -51,12 +52,12 @@ __all__ = [
     "Block", "BlockDiag", "CausalIntegration", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential", "FileError",
     "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability",
     "IdentifiabilityWarning", "Identity", "Imag", "Interrupted", "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator",
-    "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern", "Polyline", "Polynomial", "Real", "Regression",
-    "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError", "Smoothing1D", "Smoothing2D",
-    "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference", "TimeSeries", "Transpose", "VStack",
-    "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "date_baselines", "disabled_ndarray_multiplication", "dottest",
-    "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert", "invert_arrays", "isa_levels", "open_stack",
-    "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
+    "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern", "Polyline", "Polynomial", "Preconditioner",
+    "Prior", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError",
+    "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference",
+    "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "date_baselines",
+    "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert",
+    "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]
 
 
