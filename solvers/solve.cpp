@@ -8,6 +8,7 @@
 #include <lopsar/operators/network.hpp>
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
+#include <lopsar/solvers/iterative.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -50,6 +51,8 @@ SolveReport edge_flow(const Network& network, ConstBlock<T> y, const SolveOutput
 
 template <class T>
 SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
+  if (options.method == Method::cg || options.method == Method::cgls || options.method == Method::lsqr)
+    return detail::solve_iterative(model, y, output, options);
   return edge_flow(*network_of(model), y, output, options);
 }
 
