@@ -11,6 +11,7 @@
 #include "arrays.hpp"
 
 #include <lopsar/solvers/identifiability.hpp>
+#include <lopsar/solvers/iterative.hpp>
 #include <lopsar/solvers/solve.hpp>
 #include <lopsar/solvers/solve_operator.hpp>
 
@@ -189,13 +190,53 @@ py::tuple solve_normal_arrays(const LinearOperator& model, const Array<T>& b, co
   }));
 }
 
+template <class T>
+void define_iterative(py::module_& m, const char* class_name) {
+  using Solver = IterativeSolve<T>;
+  const auto unlocked = py::call_guard<py::gil_scoped_release>();
+  py::class_<Solver>(m, class_name)
+      .def(py::init([](const LinearOperator& model, const std::string& text) { return Solver(model, method(text)); }), py::arg("model"),
+           py::arg("method"))
+      .def(
+          "setup",
+          [](Solver& solver, const Array<T>& y, const py::dict& options, bool history) {
+            const auto data = const_block(y, "y");
+            const auto chosen = options_of<T>(options);
+            const py::gil_scoped_release release;
+            solver.setup(data, chosen, history);
+          },
+          py::arg("y").noconvert(), py::arg("options"), py::arg("history"))
+      .def("run", &Solver::run, py::arg("iterations"), unlocked)
+      .def_property_readonly("iteration", &Solver::iteration)
+      .def_property_readonly("max_iterations", &Solver::max_iterations)
+      .def_property_readonly("running", &Solver::running)
+      .def_property_readonly("report", [](const Solver& solver) { return described(solver.report()); })
+      .def(
+          "read",
+          [](const Solver& solver, const py::dict& output) {
+            const auto out = output_of<T>(output, solver.pixels());
+            const py::gil_scoped_release release;
+            solver.read(out);
+          },
+          py::arg("output"))
+      .def(
+          "residual_norms",
+          [](const Solver& solver, Array<T>& norms) {
+            std::optional<Array<T>> array(norms);
+            T* to = vector(array, solver.pixels(), "norms");
+            const py::gil_scoped_release release;
+            solver.residual_norms(to);
+          },
+          py::arg("norms").noconvert());
+}
+
 // The operators y -> N^-1 A'W y and b -> N^-1 b. priors: [(operator, weights or None), ...].
 std::pair<LinearOperator, LinearOperator> solve_operator(const LinearOperator& model, const std::optional<py::array>& weights,
                                                          const std::string& method_name, const py::list& priors, double damp,
-                                                         const std::string& arithmetic_name) {
+                                                         const std::string& arithmetic_name, bool fit) {
   SolveOperatorOptions options;
   if (weights) options.weights = field(*weights, "weights");
-  options.method = method(method_name), options.arithmetic = arithmetic(arithmetic_name), options.damp = damp;
+  options.method = method(method_name), options.arithmetic = arithmetic(arithmetic_name), options.damp = damp, options.fit = fit;
   for (const auto& item : priors) {
     const auto prior = item.cast<py::tuple>();
     LinearPrior made{prior[0].cast<LinearOperator>(), {}};
@@ -231,8 +272,10 @@ void register_solve(py::module_& m) {
       "describe_identifiability",
       [](const Identifiability& found, const LinearOperator& model, std::vector<std::string> names) { return describe(found, model, std::move(names)); },
       py::arg("found"), py::arg("model"), py::arg("names"));
+  define_iterative<float>(m, "IterativeSolve32");
+  define_iterative<double>(m, "IterativeSolve64");
   m.def("solve_operator", &solve_operator, py::arg("model"), py::arg("weights"), py::arg("method"), py::arg("priors"), py::arg("damp"),
-        py::arg("arithmetic"));
+        py::arg("arithmetic"), py::arg("fit"));
   const auto define = [&](auto solve_function, auto normal_function) {
     m.def("solve", solve_function, py::arg("model"), py::arg("y").noconvert(), py::arg("output"), py::arg("options"), py::arg("callback") = py::none());
     m.def("solve_normal", normal_function, py::arg("model"), py::arg("b").noconvert(), py::arg("output"), py::arg("options"),

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "arrays.hpp"
@@ -51,6 +52,15 @@ void register_time_series(py::module_& m) {
   m.def("weight_function", &weight_function, py::arg("name"));
   m.def("phase_variance", &phase_variance, py::arg("coherence"), py::arg("looks"));
   m.def("coherence_to_weight", &coherence_to_weight, py::arg("coherence"), py::arg("function"), py::arg("looks"));
+  m.def(
+      "coherence_to_weights",
+      [](const py::array_t<double, py::array::c_style | py::array::forcecast>& coherence, WeightFunction function, int looks) {
+        const auto weights = coherence_to_weight({coherence.data(), coherence.data() + coherence.size()}, function, looks);
+        py::array_t<double> out(std::vector<py::ssize_t>(coherence.shape(), coherence.shape() + coherence.ndim()));
+        std::copy(weights.begin(), weights.end(), out.mutable_data());
+        return out;
+      },
+      py::arg("coherence"), py::arg("function"), py::arg("looks"), "Weights for an array of coherences.");
   py::class_<TimeSeriesOptions>(m, "TimeSeriesOptions")
       .def(py::init<>())
       .def_readwrite("weight_function", &TimeSeriesOptions::weight_function)

@@ -90,7 +90,7 @@ struct Solve::Prepared {
   std::vector<Weights> weights;  // of the model and of each prior
   std::vector<std::size_t> rows;
   double damp;
-  bool narrow;
+  bool narrow, fit;
 
   static LinearOperator checked(const LinearOperator& model) {
     if (!model.pixelwise() || model.complex())
@@ -105,7 +105,8 @@ struct Solve::Prepared {
         cholesky(system),
         pixels(system.pixels()),
         damp(options.damp),
-        narrow(options.arithmetic == Arithmetic::float32) {
+        narrow(options.arithmetic == Arithmetic::float32),
+        fit(options.fit) {
     if (options.method != Method::automatic && options.method != Method::cholesky)
       throw InvalidArgument("Solve: expected method auto or cholesky, got " + lopsar::name(options.method) + "; solve() takes the others");
     if (!(damp >= 0 && damp < 1e15)) throw InvalidArgument("Solve: expected damp >= 0 and finite, got " + std::to_string(damp));
@@ -146,25 +147,23 @@ struct Solve::Prepared {
     else run<S, double>(in, x, normal, reveal, first);
   }
 
-  // NaN to 0; whether there was any.
+  // NaN to 0.
   template <class S>
-  static bool cleared(Block<S> x) {
-    bool any = false;
+  static void clear(Block<S> x) {
     for (std::size_t i = 0; i < x.rows; ++i)
       for (std::size_t p = 0; p < x.pixels; ++p)
-        if (!(x.row(i)[p] == x.row(i)[p])) x.row(i)[p] = 0, any = true;
-    return any;
+        if (!(x.row(i)[p] == x.row(i)[p])) x.row(i)[p] = 0;
   }
 
   template <class S>
   void forward(ConstBlock<S> y, Block<S> x, std::size_t first) const {
-    run(y, x, false, true, first);
-    cleared(x);
+    run(y, x, false, !fit, first);
+    clear(x);
   }
   // N^-1 b. Where unknowns are undetermined, b without its values there: what is left is symmetric.
-  // fit: whether undetermined unknowns keep the value that fits the others, as W A N^-1 needs it, or are 0.
+  // keep: whether undetermined unknowns keep the value that fits the others, as W A N^-1 needs it, or are 0.
   template <class S>
-  void normal(ConstBlock<S> b, Block<S> x, bool fit, std::size_t first) const {
+  void normal(ConstBlock<S> b, Block<S> x, bool keep, std::size_t first) const {
     run(b, x, true, true, first);
     bool undetermined = false;
     for (std::size_t i = 0; i < x.rows && !undetermined; ++i)
@@ -179,7 +178,7 @@ struct Solve::Prepared {
       for (std::size_t p = 0; p < x.pixels; ++p) {
         const bool determined = x.row(i)[p] == x.row(i)[p];
         const S v = fitting.row(i)[p];
-        x.row(i)[p] = (determined || fit) && v == v ? v : S(0);
+        x.row(i)[p] = (determined || keep) && v == v ? v : S(0);
       }
   }
   template <class S>

@@ -23,6 +23,7 @@ struct SolveOperatorOptions {
   std::vector<LinearPrior> priors{};
   double damp = 0;
   Arithmetic arithmetic = Arithmetic::automatic;
+  bool fit = false;  // undetermined unknowns of A'W y keep some value that fits the data, instead of 0; the adjoint is then none
 };
 
 class NormalSolve;

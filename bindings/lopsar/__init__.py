@@ -14,6 +14,7 @@ from ._core import (
     active_isa,
     isa_levels,
 )
+from .compare import Comparison, MethodReport, compare
 from .complex_parts import Conj, Imag, Real
 from .config import (
     disabled_ndarray_multiplication,
@@ -28,6 +29,7 @@ from .function_operator import FunctionOperator, MemoizeOperator
 from .identifiability import Identifiability, IdentifiabilityWarning, identifiability
 from .interpolation import Spread
 from .invert import invert
+from .iterative import IterativeSolve
 from .linear_operator import LinearOperator, aslinearoperator, dottest
 from .matrix import MatrixMult
 from .network import Network
@@ -49,15 +51,16 @@ from .time_series import TimeSeries, invert_arrays
 __version__ = _version("lopsar")
 
 __all__ = [
-    "Block", "BlockDiag", "CausalIntegration", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential", "FileError",
-    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability",
-    "IdentifiabilityWarning", "Identity", "Imag", "Interrupted", "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator",
-    "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern", "Polyline", "Polynomial", "Preconditioner",
-    "Prior", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError",
-    "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference",
-    "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "date_baselines",
-    "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert",
-    "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
+    "Block", "BlockDiag", "CausalIntegration", "Comparison", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential",
+    "FileError", "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability",
+    "IdentifiabilityWarning", "Identity", "Imag", "Interrupted", "InvalidArgument", "IterativeSolve", "Kronecker", "Laplacian", "LinearOperator",
+    "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "MethodReport", "Network", "Pad", "Pattern", "Polyline", "Polynomial",
+    "Preconditioner", "Prior", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
+    "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
+    "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "compare",
+    "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication",
+    "identifiability", "invert", "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing",
+    "simulate", "solve", "utils",
 ]
 
 

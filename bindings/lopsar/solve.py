@@ -265,24 +265,11 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     y = floating(ndarray(y) if foreign is not None else y, "y")
     if dtype is not None:
         y = floating(y.astype(dtype), "dtype")
-    rows, n = op.shape
-    if y.ndim == 0 or y.shape[0] != rows:
-        raise _core.ShapeError(f"solve: expected y with {rows} rows, as the model has, got shape {y.shape}")
-    data, tail = columns(y), y.shape[1:]
+    options = prepared(op, y, weights, method=method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol, conlim=conlim,
+                       max_iterations=max_iterations, preconditioner=preconditioner, arithmetic=arithmetic, threads=threads)
+    options |= {"null_space": _NULL_SPACE[null_space], "chunk_size": at_least_one(chunk_size, "chunk_size")}
+    n, data, tail, limit = op.shape[1], columns(y), y.shape[1:], options["max_iterations"]
     pixels = data.shape[1]
-    limit = at_least_one(max_iterations, "max_iterations") or 2 * n + 20
-    if isinstance(damp, bool) or not np.isfinite(damp):
-        raise _core.InvalidArgument(f"solve: expected a finite damp, got {damp!r}")
-    options = {
-        "weights": None if weights is None else rows_of(weights, rows, tail, y.dtype, "solve: weights"), "method": method,
-        "arithmetic": arithmetic, "null_space": _NULL_SPACE[null_space], "priors": priors_of(prior, n, tail, y.dtype, "solve"),
-        "damp": float(damp), "atol": float(tol if atol is None else atol), "btol": float(tol if btol is None else btol), "conlim": float(conlim),
-        "max_iterations": limit, "preconditioner": _preconditioner(preconditioner, n, tail, y.dtype),
-        "threads": at_least_one(threads, "threads"), "chunk_size": at_least_one(chunk_size, "chunk_size"),
-    }
-    if x0 is not None:
-        start = np.broadcast_to(rows_of(x0, n, tail, y.dtype, "solve: x0"), (n, pixels))
-        options["x0"] = columns(start)
     out = {"x": np.empty((n, pixels), y.dtype), "status": np.empty(pixels, np.uint8), "rank": np.empty(pixels, np.int32),
            "valid": np.empty(pixels, np.int32), "iterations": np.empty(pixels, np.int32), "residual_norm": np.empty(pixels, y.dtype)}
     if variances:
@@ -297,6 +284,27 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     solution = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()},
                         method=ran, arithmetic=precision, parameters=names(op))
     return _mapped(solution, lambda name, values: exported(values, foreign)) if foreign is not None else solution
+
+
+def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, prior: Any, x0: Any, damp: float, tol: float, atol: float | None,
+             btol: float | None, conlim: float, max_iterations: int | None, preconditioner: Any, arithmetic: str, threads: int | None) -> dict[str, Any]:
+    """Options for the core, arrays checked and laid out."""
+    rows, n = op.shape
+    if y.ndim == 0 or y.shape[0] != rows:
+        raise _core.ShapeError(f"solve: expected y with {rows} rows, as the model has, got shape {y.shape}")
+    tail = y.shape[1:]
+    if isinstance(damp, bool) or not np.isfinite(damp):
+        raise _core.InvalidArgument(f"solve: expected a finite damp, got {damp!r}")
+    options = {
+        "weights": None if weights is None else rows_of(weights, rows, tail, y.dtype, "solve: weights"), "method": method,
+        "arithmetic": arithmetic, "priors": priors_of(prior, n, tail, y.dtype, "solve"), "damp": float(damp),
+        "atol": float(tol if atol is None else atol), "btol": float(tol if btol is None else btol), "conlim": float(conlim),
+        "max_iterations": at_least_one(max_iterations, "max_iterations") or 2 * n + 20,
+        "preconditioner": _preconditioner(preconditioner, n, tail, y.dtype), "threads": at_least_one(threads, "threads"),
+    }
+    if x0 is not None:
+        options["x0"] = columns(np.broadcast_to(rows_of(x0, n, tail, y.dtype, "solve: x0"), (n, int(np.prod(tail)))))
+    return options
 
 
 def _mapped(solution: Solution, change: Callable[[str, Any], Any]) -> Solution:

@@ -64,7 +64,7 @@ class Solve(LinearOperator):
     """
 
     def __init__(self, model: Any, weights: Any = None, method: str = "auto", prior: Any = None, damp: float = 0.0, *, arithmetic: str = "auto",
-                 dtype: Any = "float64", name: str = "Solve") -> None:
+                 dtype: Any = "float64", name: str = "Solve", _fit: bool = False) -> None:
         op = pixelwise(model, "Solve")
         priors = []
         for i, p in enumerate(prior_list(prior)):
@@ -72,7 +72,8 @@ class Solve(LinearOperator):
                 raise _core.InvalidArgument(f"Solve: prior {i}: expected data 0, as an operator is linear, got others; solve() takes them")
             rows = pixelwise(p.op, "Solve")
             priors.append((rows._node(), _field(p.weights, rows.shape[0], f"Solve: prior {i}, weights")))
-        native, self._normal = _core.solve_operator(op._node(), _field(weights, op.shape[0], "Solve: weights"), method, priors, float(damp), arithmetic)
+        native, self._normal = _core.solve_operator(op._node(), _field(weights, op.shape[0], "Solve: weights"), method, priors, float(damp), arithmetic,
+                                                    _fit)
         super().__init__(native, dtype=dtype, name=name)
         side = axis(op, "dims")[:2]
         self._axes = {"dims": axis(op, "dimsd")[:2], "dimsd": side}
