@@ -10,6 +10,7 @@
 #include <lopsar/operators/network.hpp>
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
+#include <lopsar/solvers/direct.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -87,17 +88,20 @@ SolveReport edge_flow(const Network& network, const PriorEdges<T>& priors, Const
 template <class T>
 SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
   if (options.method == Method::automatic || options.method == Method::edge_flow) {
-    const Network* network = network_of(model);
+    const Network* const network = network_of(model);
     constexpr auto other = sizeof(T) == 4 ? Arithmetic::float64 : Arithmetic::float32;
     const auto priors = network && options.arithmetic != other ? as_edges(*network, options, y.pixels) : std::nullopt;
     if (priors) return edge_flow(*network, *priors, y, output, options);
     if (options.method == Method::edge_flow)
       throw InvalidArgument(
-          "solve: expected a Network, with priors that are differences or values of its dates and the precision of y, for method "
-          "edge-flow; got " +
-          model.name() + "; use cholesky or automatic");
+          "solve: expected a Network, with priors that are differences or values of its dates and the precision of y, for method edge-flow; got " +
+          model.name() + "; use method auto or cholesky");
   }
-  throw InvalidArgument("solve: expected a Network");
+  switch (options.method) {
+    case Method::automatic:
+    case Method::cholesky: return detail::solve_direct(model, y, output, options);
+    default: throw InvalidArgument("solve: expected method auto, edge-flow or cholesky, got " + name(options.method));
+  }
 }
 
 template <class T>
@@ -136,6 +140,15 @@ SolveReport solve_into(const LinearOperator& model, ConstBlock<float> y, const S
 }
 SolveReport solve_into(const LinearOperator& model, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options) {
   return run(model, y, output, options);
+}
+
+SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<float> b, const SolveOutput<float>& output, const SolveOptions<float>& options,
+                              ConstBlock<float> observed) {
+  return detail::solve_direct_normal(model, b, output, options, observed);
+}
+SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<double> b, const SolveOutput<double>& output,
+                              const SolveOptions<double>& options, ConstBlock<double> observed) {
+  return detail::solve_direct_normal(model, b, output, options, observed);
 }
 
 }  // namespace lopsar
