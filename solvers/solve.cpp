@@ -11,6 +11,7 @@
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
 #include <lopsar/solvers/direct.hpp>
+#include <lopsar/solvers/iterative.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -100,7 +101,10 @@ SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<
   switch (options.method) {
     case Method::automatic:
     case Method::cholesky: return detail::solve_direct(model, y, output, options);
-    default: throw InvalidArgument("solve: expected method auto, edge-flow or cholesky, got " + name(options.method));
+    case Method::cg:
+    case Method::cgls:
+    case Method::lsqr: return detail::solve_iterative(model, y, output, options);
+    default: throw InvalidArgument("solve: expected method auto, edge-flow, cholesky, cg, cgls or lsqr, got " + name(options.method));
   }
 }
 
