@@ -14,7 +14,7 @@ template <class T>
 using Array = py::array_t<T, 0>;
 
 template <class T>
-void invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence,
+std::string invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence,
                  const std::optional<Array<std::uint8_t>>& mask, Array<T>& series, std::optional<Array<T>> temporal_coherence, py::array num_ifgram,
                  std::optional<Array<std::uint8_t>> status, std::optional<Array<std::int32_t>> rank, const TimeSeriesOptions& options) {
   const auto data = const_block(phase, "phase");
@@ -37,7 +37,7 @@ void invert_into(const Network& network, const Array<T>& phase, const std::optio
     throw InvalidArgument("num_ifgram: expected an array of int16, int32 or float32, got " + std::string(py::str(num_ifgram.dtype())));
   const std::uint8_t* m = const_vector(mask, data.pixels, "mask");
   py::gil_scoped_release release;
-  invert_time_series(network, data, g, m, out, options);
+  return name(invert_time_series(network, data, g, m, out, options).method);
 }
 
 }  // namespace
@@ -56,6 +56,10 @@ void register_time_series(py::module_& m) {
       .def_readwrite("weight_function", &TimeSeriesOptions::weight_function)
       .def_readwrite("looks", &TimeSeriesOptions::looks)
       .def_readwrite("null_space", &TimeSeriesOptions::null_space)
+      .def_property(
+          "method", [](const TimeSeriesOptions& o) { return name(o.method); },
+          [](TimeSeriesOptions& o, const std::string& text) { o.method = method(text); })
+      .def_readwrite("tolerance", &TimeSeriesOptions::tolerance)
       .def_readwrite("min_redundancy", &TimeSeriesOptions::min_redundancy)
       .def_readwrite("zero_is_missing", &TimeSeriesOptions::zero_is_missing)
       .def_readwrite("reference_phase", &TimeSeriesOptions::reference_phase)

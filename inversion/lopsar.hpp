@@ -31,4 +31,7 @@
 #include <lopsar/operators/stencil.hpp>
 #include <lopsar/operators/time_axis.hpp>
 #include <lopsar/operators/time_model.hpp>
+#include <lopsar/solvers/identifiability.hpp>
+#include <lopsar/solvers/iterative.hpp>
 #include <lopsar/solvers/solve.hpp>
+#include <lopsar/solvers/solve_operator.hpp>

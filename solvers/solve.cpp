@@ -1,9 +1,11 @@
 #include <lopsar/solvers/solve.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <lopsar/operators/error.hpp>
@@ -11,6 +13,7 @@
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
 #include <lopsar/solvers/direct.hpp>
+#include <lopsar/solvers/iterative.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -100,7 +103,10 @@ SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<
   switch (options.method) {
     case Method::automatic:
     case Method::cholesky: return detail::solve_direct(model, y, output, options);
-    default: throw InvalidArgument("solve: expected method auto, edge-flow or cholesky, got " + name(options.method));
+    case Method::cg:
+    case Method::cgls:
+    case Method::lsqr: return detail::solve_iterative(model, y, output, options);
+    default: throw InvalidArgument("solve: expected method auto, edge-flow, cholesky, cg, cgls or lsqr, got " + name(options.method));
   }
 }
 
@@ -131,6 +137,31 @@ std::string name(Method method) {
     case Method::lsqr: return "lsqr";
   }
   return "?";
+}
+
+std::string name(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::float32 ? "float32" : arithmetic == Arithmetic::float64 ? "float64" : "auto";
+}
+
+namespace {
+template <class E>
+E named(std::string_view text, const char* what, std::initializer_list<E> all) {
+  std::string names;
+  for (E e : all) {
+    if (name(e) == text) return e;
+    names += (names.empty() ? "'" : ", '") + name(e) + "'";
+  }
+  throw InvalidArgument("solve: expected " + std::string(what) + " " + names + ", got '" + std::string(text) + "'");
+}
+}  // namespace
+
+Method method(std::string_view text) {
+  using enum Method;
+  return named(text, "one of the methods", {automatic, edge_flow, cholesky, qr, cg, cgls, lsqr});
+}
+Arithmetic arithmetic(std::string_view text) {
+  using enum Arithmetic;
+  return named(text, "arithmetic", {automatic, float32, float64});
 }
 
 Solution<float> solve(const LinearOperator& model, ConstBlock<float> y, const SolveOptions<float>& options) { return run(model, y, options); }

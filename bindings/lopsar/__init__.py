@@ -7,6 +7,7 @@ from . import basicoperators, signalprocessing, utils
 from ._core import (
     Error,
     FileError,
+    Interrupted,
     InvalidArgument,
     ShapeError,
     Status,
@@ -24,6 +25,7 @@ from .dem_error import DemError, date_baselines
 from .derivatives import FirstDerivative, FirstDirectionalDerivative, Gradient, Laplacian, SecondDerivative, SecondDirectionalDerivative
 from .diagonal import Diagonal, Identity, Zero
 from .function_operator import FunctionOperator, MemoizeOperator
+from .identifiability import Identifiability, IdentifiabilityWarning, identifiability
 from .interpolation import Spread
 from .invert import invert
 from .linear_operator import LinearOperator, aslinearoperator, dottest
@@ -36,7 +38,8 @@ from .regression import LinearRegression, Regression
 from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
 from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
-from .solve import Solution, solve
+from .solve import Preconditioner, Prior, Solution, solve
+from .solve_operator import Solve
 from .stack import Stack, open_stack
 from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
 from .sums import CausalIntegration, Sum
@@ -47,12 +50,13 @@ __version__ = _version("lopsar")
 
 __all__ = [
     "Block", "BlockDiag", "CausalIntegration", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential", "FileError",
-    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identity", "Imag", "InvalidArgument",
-    "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern",
-    "Polyline", "Polynomial", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
-    "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
-    "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators",
-    "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert",
+    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability",
+    "IdentifiabilityWarning", "Identity", "Imag", "Interrupted", "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator",
+    "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern", "Polyline", "Polynomial", "Preconditioner",
+    "Prior", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError",
+    "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference",
+    "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "date_baselines",
+    "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert",
     "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]
 

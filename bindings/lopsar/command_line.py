@@ -27,9 +27,10 @@ WHY = {
     "below_redundancy": "a date has too few interferograms",
     "masked": "water, or without coherence",
     "not_finite": "infinite or huge values",
-    "not_converged": "not converged",
-    "breakdown": "breakdown",
+    "not_converged": "not converged: the last iterate is written",
+    "breakdown": "the iteration broke down",
 }
+SOLVERS = ("edge-flow", "cholesky", "qr", "cg", "cgls", "lsqr")
 
 
 def _shape(text: str) -> tuple[int, int]:
@@ -80,6 +81,12 @@ def parser() -> argparse.ArgumentParser:
         dest="weight_func",
         choices=("var", "fim", "coh", "no"),
         help="weights: inverse variance (default), Fisher information, coherence, none",
+        **given,
+    )
+    p.add_argument(
+        "--solver",
+        choices=SOLVERS,
+        help="how pixels are solved: edge-flow (default), or another to compare with; pixels of missing rank always by edge-flow",
         **given,
     )
     p.add_argument("--min-norm-phase", dest="min_norm_velocity", action="store_false", help="minimum norm of phase instead of velocity", **given)
@@ -209,6 +216,7 @@ def _invert(chosen: argparse.Namespace) -> None:
         "output",
         "skip_reference",
         "weight_func",
+        "solver",
         "min_norm_velocity",
         "mask_dataset",
         "mask_threshold",
@@ -245,6 +253,7 @@ def _invert(chosen: argparse.Namespace) -> None:
             else ""
         )
         + (f", water mask {job.water_mask}" if job.water_mask else "")
+        + (f", solved by {job.solver}" if job.solver not in ("auto", "edge-flow") else "")
         + (", phase taken as referenced" if job.skip_reference else ""),
     )
     table.add_row(
@@ -296,6 +305,9 @@ def _invert(chosen: argparse.Namespace) -> None:
     for name, count in report.pixels_by_status.items():
         if count or name == "ok":
             table.add_row(f"{count:,} pixels", f"{100 * count / plan.pixels:.1f} %  {WHY[name]}" + (_masked(report) if name == "masked" else ""))
+    if report.solver != "edge-flow":
+        by = f", {report.pixels_by_edge_flow:,} pixels of missing rank by edge-flow" if report.pixels_by_edge_flow else ""
+        table.add_row("solver", f"{report.solver} in {report.arithmetic}{by}")
     if report.resumed_blocks:
         table.add_row("resumed", f"{report.resumed_blocks} of {plan.blocks} blocks were there from an earlier run")
     table.add_row(
@@ -348,6 +360,7 @@ def _report(job: Any, report: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         "plan": fields(report.plan, "version", "isa"),
         "pixels": report.plan.pixels,
         "pixels_by_status": report.pixels_by_status,
+        "solver": {"method": report.solver, "arithmetic": report.arithmetic, "pixels_by_edge_flow": report.pixels_by_edge_flow},
         "pixels_inverted": report.pixels_inverted,
         "water_pixels": report.water_pixels,
         "incoherent_pixels": report.incoherent_pixels,

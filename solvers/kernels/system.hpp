@@ -25,4 +25,20 @@ LOPSAR_HD V row_product(const SystemMatrix<value_t<V>>& a, int i, Values values,
   return total;
 }
 
+// sum_j a_ij^2 w_j of row i.
+template <class V, class Values, class Rows>
+LOPSAR_HD V row_squares(const SystemMatrix<value_t<V>>& a, int i, Values values, Rows w) {
+  V total(value_t<V>(0));
+  for (int g = a.row_start[i]; g < a.row_start[i + 1]; ++g) {
+    V sum(value_t<V>(0));
+    for (int e = a.group_start[g]; e < a.group_start[g + 1]; ++e) sum = madd(V(a.coefficient[e] * a.coefficient[e]), w[a.column[e]], sum);
+    if (a.value[g] < 0) total = total + sum;
+    else {
+      const V value = values[a.value[g]];
+      total = madd(value * value, sum, total);
+    }
+  }
+  return total;
+}
+
 }  // namespace lopsar::kernels
