@@ -157,8 +157,8 @@ void Cg<T>::setup(std::span<const T> y, std::span<const T> x0) {
   this->begin(y, x0, options_.iterations, "cg");
   const std::size_t n = y.size() * reals<T>;
   const int threads = this->threads_;
-  auto& r_ = this->r_;
-  r_.assign(y.begin(), y.end());
+  std::vector<T>& residual = this->r_;
+  residual.assign(y.begin(), y.end());
   q_.assign(y.size(), T(0));
   stuck_ = false;
   y_norm_ = norm(y, threads);
@@ -166,17 +166,17 @@ void Cg<T>::setup(std::span<const T> y, std::span<const T> x0) {
   if (!this->from_zero_) {
     apply(this->A_, std::span<const T>(this->x_), q_, threads);
     const auto *q = numbers(q_), *x = numbers(this->x_);
-    auto* r = numbers(r_);
+    auto* r = numbers(residual);
     const auto damp = static_cast<real_t<T>>(options_.damp);
     cpu::field_update(n, threads, [=](std::size_t i) { r[i] -= q[i] + damp * x[i]; });
   }
-  const double r_norm = norm(std::span<const T>(r_), threads);
-  check_norm(r_norm, r_, "cg", "y - A x0", 0);
-  c_ = r_;
+  const double r_norm = norm(std::span<const T>(residual), threads);
+  check_norm(r_norm, residual, "cg", "y - A x0", 0);
+  c_ = residual;
   rz_ = r_norm * r_norm;
   if (options_.preconditioner) {
-    apply(*options_.preconditioner, std::span<const T>(r_), c_, threads);
-    rz_ = preconditioned(r_, c_, r_norm, "cg", 0, threads);
+    apply(*options_.preconditioner, std::span<const T>(residual), c_, threads);
+    rz_ = preconditioned(residual, c_, r_norm, "cg", 0, threads);
   }
   first_ = this->r1norm_ = this->r2norm_ = this->arnorm_ = r_norm;
   this->note();
@@ -248,16 +248,16 @@ void Cgls<T>::setup(std::span<const T> y, std::span<const T> x0) {
   using R = real_t<T>;
   const std::size_t m = y.size() * reals<T>, n = this->x_.size() * reals<T>;
   const int threads = this->threads_;
-  auto& r_ = this->r_;
-  r_.assign(y.begin(), y.end());
+  std::vector<T>& residual = this->r_;
+  residual.assign(y.begin(), y.end());
   q_.assign(y.size(), T(0));
   s_.assign(this->x_.size(), T(0));
   c_.assign(this->x_.size(), T(0));
   stuck_ = false;
   a_norm_ = 0;
   y_norm_ = norm(y, threads);
-  auto *r = numbers(r_), *q = numbers(q_), *s = numbers(s_), *x = numbers(this->x_);
-  apply_adjoint(this->A_, r_, s_, threads);
+  auto *r = numbers(residual), *q = numbers(q_), *s = numbers(s_), *x = numbers(this->x_);
+  apply_adjoint(this->A_, residual, s_, threads);
   gradient_ = norm(std::span<const T>(s_), threads);
   check_norm(gradient_, s_, "cgls", "A^H y", 0);
   this->arnorm_ = gradient_;
@@ -270,7 +270,7 @@ void Cgls<T>::setup(std::span<const T> y, std::span<const T> x0) {
       return std::array{square(r[i])};
     });
     check_norm(rr, q_, "cgls", "A x0", 0);
-    apply_adjoint(this->A_, r_, s_, threads);
+    apply_adjoint(this->A_, residual, s_, threads);
     const R damp2 = static_cast<R>(options_.damp * options_.damp);
     const auto [ss, xx] = cpu::field_sums<2>(n, threads, [=](std::size_t i) {
       s[i] -= damp2 * x[i];
@@ -423,7 +423,7 @@ void Lsqr<T>::setup(std::span<const T> y, std::span<const T> x0) {
   rhobar_ = alpha_;
   phibar_ = beta_;
   res2_ = anorm2_ = ddnorm_ = anorm_ = acond_ = 0;
-  this->r2norm_ = beta_;
+  rnorm_ = this->r2norm_ = beta_;
   this->arnorm_ = alpha_ * beta_;
   this->note();
 }
@@ -493,7 +493,7 @@ void Lsqr<T>::step() {
   anorm_ = std::sqrt(anorm2_);
   acond_ = anorm_ * std::sqrt(ddnorm_);
   this->xnorm_ = std::sqrt(xx);
-  this->r2norm_ = std::sqrt(square(phibar_) + res2_);
+  rnorm_ = this->r2norm_ = std::sqrt(square(phibar_) + res2_);
   this->r1norm_ = std::sqrt(std::max(0.0, square(this->r2norm_) - square(options_.damp * this->xnorm_)));
   this->arnorm_ = alpha * std::abs(sn * phi);
   this->iteration_ = iteration;
@@ -523,7 +523,7 @@ KrylovStop Lsqr<T>::stop() const {
     if (this->arnorm_ == 0) return KrylovStop::zero;
     return this->limit_ == 0 ? KrylovStop::iteration_limit : KrylovStop::running;
   }
-  const double rnorm = this->r2norm_, arnorm = this->arnorm_, by_x = anorm_ * this->xnorm_, eps = epsilon<T>;
+  const double rnorm = rnorm_, arnorm = this->arnorm_, by_x = anorm_ * this->xnorm_, eps = epsilon<T>;
   const double gradient = quotient(arnorm, anorm_ * rnorm), inverse_condition = quotient(1, acond_);
   // In the order of Paige and Saunders, where the last to hold counts.
   if (rnorm <= options_.btol * y_norm_ + options_.atol * by_x) return KrylovStop::residual;

@@ -166,6 +166,7 @@ class Lsqr final : public KrylovProblem<T> {
   LsqrOptions options_;
   std::vector<T> u_, damped_u_, v_, w_, product_;
   std::vector<Real> var_;
+  double rnorm_ = 0;  // r2norm by recurrence: what the rules look at
   double alpha_ = 0, beta_ = 0, rhobar_ = 0, phibar_ = 0, res2_ = 0, anorm2_ = 0, ddnorm_ = 0, anorm_ = 0, acond_ = 0, y_norm_ = 0, damp_ = 0;
 };
 
