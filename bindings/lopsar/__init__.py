@@ -3,7 +3,7 @@
 from importlib.metadata import version as _version
 from typing import Any as _Any
 
-from . import basicoperators, signalprocessing, utils
+from . import basicoperators, optimization, signalprocessing, utils
 from ._core import (
     Error,
     FileError,
@@ -31,6 +31,8 @@ from .invert import invert
 from .linear_operator import LinearOperator, aslinearoperator, dottest
 from .matrix import MatrixMult
 from .network import Network
+from .optimization.basic import cg, cgls, lsqr
+from .optimization.leastsquares import normal_equations_inversion, preconditioned_inversion, regularized_inversion
 from .pattern import Pattern
 from .plot import plot
 from .rearrange import Flip, Pad, Restriction, Roll, Symmetrize, Transpose
@@ -50,14 +52,15 @@ __version__ = _version("lopsar")
 
 __all__ = [
     "Block", "BlockDiag", "CausalIntegration", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential", "FileError",
-    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability",
-    "IdentifiabilityWarning", "Identity", "Imag", "Interrupted", "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator",
-    "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern", "Polyline", "Polynomial", "Preconditioner",
-    "Prior", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError",
-    "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference",
-    "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "date_baselines",
-    "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert",
-    "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
+    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability", "IdentifiabilityWarning",
+    "Identity", "Imag", "Interrupted", "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult",
+    "MemoizeOperator", "Network", "Pad", "Pattern", "Polyline", "Polynomial", "Preconditioner", "Prior", "Real", "Regression", "Restriction", "Roll",
+    "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve",
+    "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero",
+    "active_isa", "aslinearoperator", "basicoperators", "cg", "cgls", "date_baselines", "disabled_ndarray_multiplication", "dottest",
+    "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert", "invert_arrays", "isa_levels", "lsqr",
+    "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion", "regularized_inversion",
+    "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]
 
 
