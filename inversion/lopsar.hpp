@@ -31,4 +31,5 @@
 #include <lopsar/operators/stencil.hpp>
 #include <lopsar/operators/time_axis.hpp>
 #include <lopsar/operators/time_model.hpp>
+#include <lopsar/solvers/krylov.hpp>
 #include <lopsar/solvers/solve.hpp>

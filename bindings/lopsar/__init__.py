@@ -3,7 +3,7 @@
 from importlib.metadata import version as _version
 from typing import Any as _Any
 
-from . import basicoperators, signalprocessing, utils
+from . import basicoperators, optimization, signalprocessing, utils
 from ._core import (
     Error,
     FileError,
@@ -29,6 +29,8 @@ from .invert import invert
 from .linear_operator import LinearOperator, aslinearoperator, dottest
 from .matrix import MatrixMult
 from .network import Network
+from .optimization.basic import cg, cgls, lsqr
+from .optimization.leastsquares import normal_equations_inversion, preconditioned_inversion, regularized_inversion
 from .pattern import Pattern
 from .plot import plot
 from .rearrange import Flip, Pad, Restriction, Roll, Symmetrize, Transpose
@@ -51,9 +53,10 @@ __all__ = [
     "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern",
     "Polyline", "Polynomial", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
     "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
-    "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators",
+    "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "cg", "cgls",
     "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert",
-    "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
+    "invert_arrays", "isa_levels", "lsqr", "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion",
+    "regularized_inversion", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
 ]
 
 
