@@ -8,6 +8,7 @@
 #include <lopsar/operators/network.hpp>
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
+#include <lopsar/solvers/direct.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -49,8 +50,25 @@ SolveReport edge_flow(const Network& network, ConstBlock<T> y, const SolveOutput
 }
 
 template <class T>
+bool suits_edge_flow(const SolveOptions<T>& options) {
+  return options.priors.empty() && options.damp == 0;
+}
+
+template <class T>
 SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
-  return edge_flow(*network_of(model), y, output, options);
+  const Network* const network = network_of(model);
+  switch (options.method) {
+    case Method::automatic:
+      if (network && suits_edge_flow(options)) return edge_flow(*network, y, output, options);
+      return detail::solve_direct(model, y, output, options);
+    case Method::edge_flow:
+      if (!network || !suits_edge_flow(options))
+        throw InvalidArgument("solve: expected a Network without priors or damp for method edge-flow, got " + model.name() +
+                              (network ? " with them" : "") + "; use method auto or cholesky");
+      return edge_flow(*network, y, output, options);
+    case Method::cholesky: return detail::solve_direct(model, y, output, options);
+    default: throw InvalidArgument("solve: expected method auto, edge-flow or cholesky, got " + name(options.method));
+  }
 }
 
 template <class T>
@@ -89,6 +107,15 @@ SolveReport solve_into(const LinearOperator& model, ConstBlock<float> y, const S
 }
 SolveReport solve_into(const LinearOperator& model, ConstBlock<double> y, const SolveOutput<double>& output, const SolveOptions<double>& options) {
   return run(model, y, output, options);
+}
+
+SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<float> b, const SolveOutput<float>& output, const SolveOptions<float>& options,
+                              ConstBlock<float> observed) {
+  return detail::solve_direct_normal(model, b, output, options, observed);
+}
+SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<double> b, const SolveOutput<double>& output,
+                              const SolveOptions<double>& options, ConstBlock<double> observed) {
+  return detail::solve_direct_normal(model, b, output, options, observed);
 }
 
 }  // namespace lopsar

@@ -1,0 +1,15 @@
+// Direct solution of any pixelwise model. Internal.
+#pragma once
+#include <lopsar/solvers/solve.hpp>
+
+namespace lopsar::detail {
+
+// Method cholesky or qr; automatic is Cholesky. Options of iterations other than damp are not looked at.
+template <class S>
+SolveReport solve_direct(const LinearOperator& model, ConstBlock<S> y, const SolveOutput<S>& output, const SolveOptions<S>& options);
+// (A'W A + priors + damp^2) x = b.
+template <class S>
+SolveReport solve_direct_normal(const LinearOperator& model, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options,
+                                ConstBlock<S> observed);
+
+}  // namespace lopsar::detail

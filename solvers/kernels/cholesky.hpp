@@ -1,0 +1,235 @@
+// Sparse Cholesky of a normal matrix, N = A'W A + damp^2 = L D L', one lane of pixels at a time.
+//
+//   assemble   N_ij = sum over groups of (product of at most two values) * sum_k c_ki c_kj w_k
+//   eliminate  d = N_jj, l_i = N_ij / d, N_ik -= l_i N_kj for the entries below j
+//   substitute b_i -= l_i b_j forward, x_j = b_j / d - sum_i l_i x_i backward
+//
+// Column j is dependent on those eliminated before it where d <= tau N_jj, with N_jj as assembled: a rule that scales with nothing. L D L' without
+// square roots is the same up to rounding under any diagonal scaling, so that no matrix is scaled. Arithmetic on V only: no pixel loop, no
+// allocation, no device.
+#pragma once
+#include <lopsar/operators/lanes/lane.hpp>
+
+namespace lopsar::kernels {
+using namespace lanes;
+
+// The symbolic work of one normal matrix, done once (solvers/cholesky.cpp). `code` per column in the order of elimination:
+//   panels, then per panel: E, n, kind, E accumulators [out, in, value, value], n rows: k, or (kind 1) [k, value, value]
+//   m, [assembled, updates] of the diagonal, [assembled, updates] of m neighbors, then per pair a <= b of neighbors [in, out]
+// An accumulator is sum over the rows of a panel of coefficient * w_k; out = in + accumulator * values. Numbers are rows of `slots`, row 0 is
+// always zero; value -1: none. coefficient: E per row of a panel, in the order of the code.
+//   forward, backward   per column in the order of elimination, or against it: column, m, then the columns of the m neighbors
+// Rows of factors: 1/d, N_jj, l of m neighbors, per column.
+template <class T>
+struct CholeskyProgram {
+  int columns, factor_rows;
+  const int* code;
+  const T* coefficient;
+  const int *forward, *backward;
+};
+
+template <class V>
+struct CholeskyResult {
+  V rank;  // columns that do not depend on those before
+  V weak;  // > 0: a pivot lost so much that this arithmetic should not be trusted: d <= weak N_jj
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LOPSAR_CHOLESKY_DEGREES(F) F(1) F(2) F(3)
+#define LOPSAR_CHOLESKY_PANELS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
+#else
+#define LOPSAR_CHOLESKY_DEGREES(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10)
+#define LOPSAR_CHOLESKY_PANELS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
+#endif
+inline constexpr int widest_panel = 12;  // accumulators in registers
+
+template <class V, int E, class Values, class Data, class Slots>
+LOPSAR_HD const int* assemble_panel(const int* op, int n, bool valued, const value_t<V>*& coefficient, Values values, Data w, Slots slots) {
+  using T = value_t<V>;
+  const int* item = op + 4 * E;
+  const T* c = coefficient;
+  V sum[E];
+  LOPSAR_UNROLL for (int e = 0; e < E; ++e) sum[e] = V(T(0));
+  if (!valued) {
+    for (int i = 0; i < n; ++i, c += E) {
+      const V wk = w[item[i]];
+      LOPSAR_UNROLL for (int e = 0; e < E; ++e) sum[e] = madd(V(c[e]), wk, sum[e]);
+    }
+    item += n;
+  } else {
+    for (int i = 0; i < n; ++i, c += E, item += 3) {
+      V wk = w[item[0]] * values[item[1]];
+      if (item[2] >= 0) wk = wk * values[item[2]];
+      LOPSAR_UNROLL for (int e = 0; e < E; ++e) sum[e] = madd(V(c[e]), wk, sum[e]);
+    }
+  }
+  coefficient = c;
+  LOPSAR_UNROLL for (int e = 0; e < E; ++e, op += 4) {
+    V s = sum[e];
+    if (op[2] >= 0) s = s * values[op[2]];
+    if (op[3] >= 0) s = s * values[op[3]];
+    slots.set(op[0], slots[op[1]] + s);
+  }
+  return item;
+}
+
+template <class V, int M, class Slots, class Factors>
+LOPSAR_HD const int* eliminate_column(const int* op, V inverse, Slots slots, Factors factors, std::ptrdiff_t at) {
+  V v[M], l[M];
+  LOPSAR_UNROLL for (int a = 0; a < M; ++a, op += 2) {
+    v[a] = slots[op[0]] + slots[op[1]];
+    l[a] = v[a] * inverse;
+    factors.set(at + a, l[a]);
+  }
+  LOPSAR_UNROLL for (int a = 0; a < M; ++a) {
+    LOPSAR_UNROLL for (int b = a; b < M; ++b, op += 2) slots.set(op[1], nmadd(l[a], v[b], slots[op[0]]));
+  }
+  return op;
+}
+// Any degree: the neighbors pass through memory.
+template <class V, class Slots, class Factors>
+LOPSAR_HD const int* eliminate_column_any(const int* op, int m, V inverse, Slots slots, Factors factors, Slots neighbors, std::ptrdiff_t at) {
+  for (int a = 0; a < m; ++a, op += 2) {
+    const V v = slots[op[0]] + slots[op[1]];
+    neighbors.set(a, v);
+    factors.set(at + a, v * inverse);
+  }
+  for (int a = 0; a < m; ++a) {
+    const V l = factors[at + a];
+    for (int b = a; b < m; ++b, op += 2) slots.set(op[1], nmadd(l, neighbors[b], slots[op[0]]));
+  }
+  return op;
+}
+
+// values: rows of the numbers of the fields; w: rows of weights, 0 where missing; slots, neighbors: scratch; factors: rows for substitute().
+template <class V, class Values, class Data, class Slots, class Factors>
+LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program, Values values, Data w, V damp2, value_t<V> tau, value_t<V> weak,
+                                      Slots slots, Slots neighbors, Factors factors) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1)), smallest(tau), enough(weak);
+  CholeskyResult<V> result{zero, zero};
+  slots.set(0, zero);
+  const int* op = program.code;
+  const T* coefficient = program.coefficient;
+  std::ptrdiff_t at = 0;
+  for (int q = 0; q < program.columns; ++q) {
+    for (int panels = *op++; panels > 0; --panels) {
+      const int n = op[1];
+      const bool valued = op[2] != 0;
+      switch (*op) {
+#define F(E) \
+  case E: op = assemble_panel<V, E>(op + 3, n, valued, coefficient, values, w, slots); break;
+        LOPSAR_CHOLESKY_PANELS(F)
+#undef F
+      }
+    }
+    const int m = *op;
+    const V diagonal = slots[op[1]] + damp2, d = diagonal + slots[op[2]];
+    op += 3;
+    const auto independent = d > smallest * diagonal;
+    const V inverse = choose(independent, one / d, zero);
+    result.rank = result.rank + choose(independent, one, zero);
+    result.weak = choose(d > enough * diagonal, result.weak, one);
+    factors.set(at, inverse);
+    factors.set(at + 1, diagonal);
+    at += 2;
+    switch (m) {
+      case 0: break;
+#define F(M) \
+  case M: op = eliminate_column<V, M>(op, inverse, slots, factors, at); break;
+      LOPSAR_CHOLESKY_DEGREES(F)
+#undef F
+      default: op = eliminate_column_any<V>(op, m, inverse, slots, factors, neighbors, at);
+    }
+    at += m;
+  }
+  return result;
+}
+
+template <class V, int M, class Factors, class Rows>
+LOPSAR_HD void forward_column(const int* neighbor, V b, Factors factors, std::ptrdiff_t at, Rows x) {
+  LOPSAR_UNROLL for (int a = 0; a < M; ++a) x.set(neighbor[a], nmadd(factors[at + a], b, x[neighbor[a]]));
+}
+template <class V, int M, class Factors, class Rows>
+LOPSAR_HD V backward_column(const int* neighbor, V sum, Factors factors, std::ptrdiff_t at, Rows x) {
+  LOPSAR_UNROLL for (int a = 0; a < M; ++a) sum = nmadd(factors[at + a], x[neighbor[a]], sum);
+  return sum;
+}
+
+// x: rows of b, then of the solution of N x = b. The unknowns of dependent columns become 0.
+template <class V, class Factors, class Rows>
+LOPSAR_HD void substitute(const CholeskyProgram<value_t<V>>& program, Factors factors, Rows x) {
+  const int* op = program.forward;
+  std::ptrdiff_t at = 2;
+  for (int q = 0; q < program.columns; ++q) {
+    const V b = x[op[0]];
+    const int m = op[1];
+    op += 2;
+    switch (m) {
+      case 0: break;
+#define F(M) \
+  case M: forward_column<V, M>(op, b, factors, at, x); break;
+      LOPSAR_CHOLESKY_DEGREES(F)
+#undef F
+      default:
+        for (int a = 0; a < m; ++a) x.set(op[a], nmadd(factors[at + a], b, x[op[a]]));
+    }
+    op += m;
+    at += m + 2;
+  }
+  op = program.backward;
+  for (int q = 0; q < program.columns; ++q) {
+    const int m = op[1];
+    at -= m + 2;
+    V sum = x[op[0]] * factors[at - 2];
+    switch (m) {
+      case 0: break;
+#define F(M) \
+  case M: sum = backward_column<V, M>(op + 2, sum, factors, at, x); break;
+      LOPSAR_CHOLESKY_DEGREES(F)
+#undef F
+      default:
+        for (int a = 0; a < m; ++a) sum = nmadd(factors[at + a], x[op[2 + a]], sum);
+    }
+    x.set(op[0], sum);
+    op += 2 + m;
+  }
+}
+
+// Which unknowns the dependent columns leave undetermined: 1, else 0. They are those where a vector v of the null space, a generic one, differs from
+// zero by more than rounding: v_i^2 N_ii > negligible, where v_j^2 N_jj is 1 to 4 for a dependent column j. u: scratch, then the result.
+template <class V, class Factors, class Rows>
+LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, value_t<V> negligible, Factors factors, Rows u) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1)), limit(negligible);
+  const int* op = program.backward;
+  std::ptrdiff_t at = program.factor_rows + 2;
+  T generic(1);
+  for (int q = 0; q < program.columns; ++q) {
+    const int m = op[1];
+    at -= m + 2;
+    V sum = zero;
+    for (int a = 0; a < m; ++a) sum = nmadd(factors[at + a], u[op[2 + a]], sum);
+    const V diagonal = factors[at - 1];
+    generic = generic + T(0.618);
+    if (generic > T(2)) generic = generic - T(1);
+    // Where no row touches the column its own size is all there is.
+    const V own = choose(diagonal > zero, V(generic) / root(choose(diagonal > zero, diagonal, one)), V(generic));
+    u.set(op[0], choose(factors[at - 2] > zero, sum, own));
+    op += 2 + m;
+  }
+  op = program.forward;
+  at = 0;
+  for (int q = 0; q < program.columns; ++q) {
+    const int m = op[1];
+    const V v = u[op[0]];
+    const auto free = v * v * factors[at + 1] > limit;
+    u.set(op[0], choose(factors[at] > zero, choose(free, one, zero), one));
+    op += 2 + m;
+    at += m + 2;
+  }
+}
+#undef LOPSAR_CHOLESKY_DEGREES
+#undef LOPSAR_CHOLESKY_PANELS
+
+}  // namespace lopsar::kernels
