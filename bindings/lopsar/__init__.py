@@ -37,6 +37,7 @@ from .rearrange import Flip, Pad, Restriction, Roll, Symmetrize, Transpose
 from .regression import LinearRegression, Regression
 from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
+from .smooth_inversion import SmoothInversion, SmoothSolution, smooth_inversion
 from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
 from .solve import Solution, solve
 from .stack import Stack, open_stack
@@ -52,11 +53,11 @@ __all__ = [
     "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identity", "Imag", "InvalidArgument",
     "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern",
     "Polyline", "Polynomial", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
-    "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
+    "ShapeError", "SmoothInversion", "SmoothSolution", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
     "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "cg", "cgls",
     "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert",
     "invert_arrays", "isa_levels", "lsqr", "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion",
-    "regularized_inversion", "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
+    "regularized_inversion", "set_ndarray_multiplication", "signalprocessing", "simulate", "smooth_inversion", "solve", "utils",
 ]
 
 
