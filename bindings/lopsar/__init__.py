@@ -39,6 +39,7 @@ from .rearrange import Flip, Pad, Restriction, Roll, Symmetrize, Transpose
 from .regression import LinearRegression, Regression
 from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
+from .smooth_inversion import SmoothInversion, SmoothSolution, smooth_inversion
 from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
 from .solve import Preconditioner, Prior, Solution, solve
 from .solve_operator import Solve
@@ -55,12 +56,12 @@ __all__ = [
     "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability", "IdentifiabilityWarning",
     "Identity", "Imag", "Interrupted", "InvalidArgument", "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult",
     "MemoizeOperator", "Network", "Pad", "Pattern", "Polyline", "Polynomial", "Preconditioner", "Prior", "Real", "Regression", "Restriction", "Roll",
-    "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve",
-    "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero",
-    "active_isa", "aslinearoperator", "basicoperators", "cg", "cgls", "date_baselines", "disabled_ndarray_multiplication", "dottest",
-    "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert", "invert_arrays", "isa_levels", "lsqr",
-    "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion", "regularized_inversion",
-    "set_ndarray_multiplication", "signalprocessing", "simulate", "solve", "utils",
+    "Seasonal", "SecondDerivative", "SecondDirectionalDerivative", "ShapeError", "SmoothInversion", "SmoothSolution", "Smoothing1D", "Smoothing2D",
+    "SmoothingND", "Solution", "Solve", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize", "TimeDifference", "TimeSeries", "Transpose",
+    "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "cg", "cgls", "date_baselines",
+    "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert",
+    "invert_arrays", "isa_levels", "lsqr", "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion",
+    "regularized_inversion", "set_ndarray_multiplication", "signalprocessing", "simulate", "smooth_inversion", "solve", "utils",
 ]
 
 
