@@ -5,6 +5,7 @@
 
 namespace py = pybind11;
 
+void register_krylov(py::module_&);
 void register_lanes(py::module_&);
 void register_operators(py::module_&);
 void register_network(py::module_&);
@@ -30,6 +31,7 @@ PYBIND11_MODULE(_core, m) {
   register_pixelwise(m);
   register_scene(m);
   register_solve(m);
+  register_krylov(m);
   register_time_series(m);
   register_files(m);
   register_invert(m);

@@ -33,5 +33,6 @@
 #include <lopsar/operators/time_model.hpp>
 #include <lopsar/solvers/identifiability.hpp>
 #include <lopsar/solvers/iterative.hpp>
+#include <lopsar/solvers/krylov.hpp>
 #include <lopsar/solvers/solve.hpp>
 #include <lopsar/solvers/solve_operator.hpp>

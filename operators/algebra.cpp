@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <optional>
 
 #include <lopsar/operators/cpu/tile_scratch.hpp>
@@ -23,9 +24,16 @@ std::string text(Shape s) { return "(" + std::to_string(s.rows) + ", " + std::to
 
 // ---- what composed operators run -----------------------------------------------------------------------------------
 
+// The same values in one row where they follow each other: a whole field is a block of one column.
+template <class T>
+Block<T> flat(Block<T> b) {
+  return b.contiguous() ? Block<T>(b.data, 1, b.rows * b.pixels) : b;
+}
+
 // out += in, out *= factor.
 template <class T>
 void add(ConstBlock<T> in, Block<T> out) {
+  if (in.contiguous() && out.contiguous()) in = flat(in), out = flat(out);
   for (std::size_t i = 0; i < out.rows; ++i) {
     const T* a = in.row(i);
     T* b = out.row(i);
@@ -35,6 +43,7 @@ void add(ConstBlock<T> in, Block<T> out) {
 template <class T>
 void scale(Block<T> out, Complex factor) {
   if (factor == 1.0) return;
+  out = flat(out);
   T f;
   if constexpr (is_complex<T>) f = T(factor);
   else f = static_cast<T>(factor.real());
@@ -43,6 +52,7 @@ void scale(Block<T> out, Complex factor) {
 }
 template <class T>
 void copy(ConstBlock<T> in, Block<T> out) {
+  if (in.contiguous() && out.contiguous()) in = flat(in), out = flat(out);
   for (std::size_t i = 0; i < out.rows; ++i) std::copy_n(in.row(i), out.pixels, out.row(i));
 }
 template <class T>
@@ -284,9 +294,9 @@ class TileKronecker final : public Pixelwise {
 // The same for operators that see all pixels at once; blocks between them are whole.
 template <class T>
 struct Whole {
-  std::vector<T> values;
+  std::unique_ptr<T[]> values;  // written before it is read
   Block<T> block;
-  Whole(std::size_t rows, std::size_t pixels) : values(rows * pixels), block(values.data(), rows, pixels) {}
+  Whole(std::size_t rows, std::size_t pixels) : values(std::make_unique_for_overwrite<T[]>(rows * pixels)), block(values.get(), rows, pixels) {}
 };
 
 class SceneParts final : public AnyOperator<SceneParts> {
@@ -420,17 +430,17 @@ class SceneKronecker final : public AnyOperator<SceneKronecker> {
     const std::size_t k = x.pixels;
     Whole<T> middle(a.columns * b.rows, k), result(a.rows, b.rows * k);
     for (std::size_t j = 0; j < a.columns; ++j) b_.apply(x.slice(j * b.columns, b.columns), middle.block.slice(j * b.rows, b.rows), threads);
-    a_.apply(ConstBlock<T>(middle.values.data(), a.columns, b.rows * k), result.block, threads);
-    copy(ConstBlock<T>(result.values.data(), y.rows, k), y);
+    a_.apply(ConstBlock<T>(middle.values.get(), a.columns, b.rows * k), result.block, threads);
+    copy(ConstBlock<T>(result.values.get(), y.rows, k), y);
   }
   template <class T>
   void map_adjoint(ConstBlock<T> y, Block<T> x, int threads) const {
     const Shape a = a_.shape(), b = b_.shape();
     const std::size_t k = y.pixels;
     Whole<T> data(a.rows, b.rows * k), middle(a.columns, b.rows * k);
-    copy(y, Block<T>(data.values.data(), y.rows, k));
+    copy(y, Block<T>(data.values.get(), y.rows, k));
     a_.apply_adjoint(data.block, middle.block, threads);
-    const ConstBlock<T> slices(middle.values.data(), a.columns * b.rows, k);
+    const ConstBlock<T> slices(middle.values.get(), a.columns * b.rows, k);
     for (std::size_t j = 0; j < a.columns; ++j) b_.apply_adjoint(slices.slice(j * b.rows, b.rows), x.slice(j * b.columns, b.columns), threads);
   }
 
@@ -887,6 +897,7 @@ std::vector<T> dense(const Operator& op) {
   for (std::size_t from = 0; from < columns; from += some) {
     const std::size_t n = std::min(some, columns - from);
     Whole<T> unit(columns, n), out(rows, n);
+    clear(unit.block);
     for (std::size_t c = 0; c < n; ++c) unit.block.row(from + c)[c] = T(1);
     op.apply(unit.block, out.block);
     for (std::size_t i = 0; i < rows; ++i) std::copy_n(out.block.row(i), n, matrix.data() + i * columns + from);

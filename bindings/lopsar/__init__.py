@@ -3,7 +3,7 @@
 from importlib.metadata import version as _version
 from typing import Any as _Any
 
-from . import basicoperators, signalprocessing, utils
+from . import basicoperators, optimization, signalprocessing, utils
 from ._core import (
     Error,
     FileError,
@@ -33,12 +33,15 @@ from .iterative import IterativeSolve
 from .linear_operator import LinearOperator, aslinearoperator, dottest
 from .matrix import MatrixMult
 from .network import Network
+from .optimization.basic import cg, cgls, lsqr
+from .optimization.leastsquares import normal_equations_inversion, preconditioned_inversion, regularized_inversion
 from .pattern import Pattern
 from .plot import plot
 from .rearrange import Flip, Pad, Restriction, Roll, Symmetrize, Transpose
 from .regression import LinearRegression, Regression
 from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
+from .smooth_inversion import SmoothInversion, SmoothSolution, smooth_inversion
 from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
 from .solve import Preconditioner, Prior, Solution, solve
 from .solve_operator import Solve
@@ -56,11 +59,12 @@ __all__ = [
     "IdentifiabilityWarning", "Identity", "Imag", "Interrupted", "InvalidArgument", "IterativeSolve", "Kronecker", "Laplacian", "LinearOperator",
     "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "MethodReport", "Network", "Pad", "Pattern", "Polyline", "Polynomial",
     "Preconditioner", "Prior", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
-    "ShapeError", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
-    "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "compare",
-    "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication",
-    "identifiability", "invert", "invert_arrays", "isa_levels", "open_stack", "plot", "set_ndarray_multiplication", "signalprocessing",
-    "simulate", "solve", "utils",
+    "ShapeError", "SmoothInversion", "SmoothSolution", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack",
+    "Status", "Step", "Sum", "Symmetrize", "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa",
+    "aslinearoperator", "basicoperators", "cg", "cgls", "compare", "date_baselines", "disabled_ndarray_multiplication", "dottest",
+    "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert", "invert_arrays", "isa_levels", "lsqr",
+    "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion", "regularized_inversion",
+    "set_ndarray_multiplication", "signalprocessing", "simulate", "smooth_inversion", "solve", "utils",
 ]
 
 

@@ -1,0 +1,196 @@
+// Iterative solvers on whole fields: CG, CGLS and LSQR for one problem and any operator.
+#pragma once
+#include <complex>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <lopsar/operators/algebra.hpp>
+
+namespace lopsar {
+
+// Why an iteration ended: the numbers of LSQR's istop (Paige and Saunders, 1982), here for all three solvers.
+enum class KrylovStop {
+  running = -1,
+  zero = 0,               // x = 0, or x0, is the exact solution
+  residual = 1,           // |y - A x| is as small as asked for
+  least_squares = 2,      // |A^H (y - A x) - damp^2 x| is as small as asked for
+  condition = 3,          // the condition number exceeds its limit
+  residual_rounding = 4,  // as 1, 2, 3, but as small (or large) as the precision allows
+  least_squares_rounding = 5,
+  condition_rounding = 6,  // also: a direction that the operator maps to zero
+  iteration_limit = 7,
+};
+
+struct CgOptions {
+  double damp = 0;             // CG: A + damp I (as in PyLops). CGLS: A^H A + damp^2 I
+  double tol = 1e-6;           // CG: |r| <= tol |y|. CGLS: |A^H r - damp^2 x| <= tol |A^H y|
+  double rtol = 0;             // also stop at |r| < rtol * (|r| at the start)
+  double rtol1 = 0;            // also stop at |r| < rtol1 * |y|
+  std::size_t iterations = 0;  // at most; 0: twice the number of unknowns
+  int threads = 0;             // 0: all. No influence on the bits of the result.
+  // A Hermitian positive definite operator on the model that resembles the inverse of A + damp I (CG) or of A^H A + damp^2 I (CGLS).
+  std::optional<LinearOperator> preconditioner{};
+};
+
+struct LsqrOptions {
+  double damp = 0;
+  double atol = 1e-8, btol = 1e-8;  // relative errors of A and of y
+  double conlim = 1e8;              // limit of the condition number; 0: none
+  std::size_t iterations = 0;       // at most; 0: twice the number of unknowns
+  bool variances = false;           // whether to sum up var
+  int threads = 0;
+};
+
+// What the solvers share: steps, stop rules, and what can be read between steps. Norms are Euclidean, sums are held in float64 and added in an
+// order that does not depend on the number of threads.
+class KrylovSolver {
+ public:
+  virtual ~KrylovSolver() = default;
+
+  // One iteration; nothing where the solution is exact or no step can be made. InvalidArgument as soon as NaN or infinity comes up.
+  virtual void step() = 0;
+  // Steps until a rule stops it or `proceed`, called after every step, returns false.
+  KrylovStop run(const std::function<bool()>& proceed = {});
+  // What can only be said at the end; call it after the last step.
+  virtual void finalize() {}
+
+  // Which rule holds now, `running` if none does.
+  virtual KrylovStop stop() const = 0;
+  std::size_t iteration() const { return iteration_; }
+  std::size_t iterations() const { return limit_; }
+  void set_iterations(std::size_t most) { limit_ = most; }
+  // |y - A x|, sqrt(|y - A x|^2 + damp^2 |x|^2), |A^H (y - A x) - damp^2 x|, |x|; of CG the first three are |y - A x - damp x|.
+  double r1norm() const { return r1norm_; }
+  double r2norm() const { return r2norm_; }
+  double arnorm() const { return arnorm_; }
+  double xnorm() const { return xnorm_; }
+  // r1norm before the first step and after every step; with damping, r2norm.
+  const std::vector<double>& cost() const { return cost_; }
+  const std::vector<double>& cost_damped() const { return cost_damped_; }
+
+ protected:
+  std::size_t iteration_ = 0, limit_ = 0;
+  double r1norm_ = 0, r2norm_ = 0, arnorm_ = 0, xnorm_ = 0;
+  std::vector<double> cost_, cost_damped_;
+  void start(std::size_t limit);
+  void note();
+};
+
+// One problem y = A x in values of type T: float, double or their complex numbers.
+//
+// setup() looks at y, which must live until the end; x0 is copied. ShapeError if they do not fit, InvalidArgument if they are not finite.
+template <class T>
+class KrylovProblem : public KrylovSolver {
+ public:
+  virtual void setup(std::span<const T> y, std::span<const T> x0 = {}) = 0;
+  // The solution so far. Whoever changes it changes what the steps start from, but not the residual that belongs to it.
+  std::span<T> x() { return x_; }
+  std::span<const T> x() const { return x_; }
+  // The residual, of the model (CG) or of the data (CGLS); LSQR has none.
+  std::span<const T> residual() const { return r_; }
+
+ protected:
+  explicit KrylovProblem(LinearOperator A, int threads) : A_(std::move(A)), threads_(threads) {}
+  void begin(std::span<const T> y, std::span<const T> x0, std::size_t iterations, const char* who);
+  LinearOperator A_;
+  int threads_;
+  std::span<const T> y_;
+  std::vector<T> x_, r_;
+  bool from_zero_ = true;  // whether x0 is zero
+};
+
+// Conjugate gradients (Hestenes and Stiefel, 1952): (A + damp I) x = y for a Hermitian positive definite A.
+//
+// Four vectors besides y, also with a preconditioner. For another A the residual norms still tell the truth.
+template <class T>
+class Cg final : public KrylovProblem<T> {
+ public:
+  explicit Cg(LinearOperator A, CgOptions options = {});
+  void setup(std::span<const T> y, std::span<const T> x0 = {}) override;
+  void step() override;
+  KrylovStop stop() const override;
+  std::span<const T> direction() const { return c_; }
+
+ private:
+  CgOptions options_;
+  std::vector<T> c_, q_;
+  double rz_ = 0, y_norm_ = 0, first_ = 0;
+  bool stuck_ = false;
+};
+
+// Conjugate gradients of the normal equations (Hestenes and Stiefel, 1952; Bjorck, 1996, alg. 7.4.1): min |y - A x|^2 + damp^2 |x|^2.
+//
+// Besides y two vectors of data and three of the model, four with a preconditioner. x0 and damping go together.
+template <class T>
+class Cgls final : public KrylovProblem<T> {
+ public:
+  explicit Cgls(LinearOperator A, CgOptions options = {});
+  void setup(std::span<const T> y, std::span<const T> x0 = {}) override;
+  void step() override;
+  KrylovStop stop() const override;
+  std::span<const T> direction() const { return c_; }
+  std::span<const T> gradient() const { return s_; }
+
+ private:
+  CgOptions options_;
+  std::vector<T> c_, q_, s_, z_;
+  double gamma_ = 0, y_norm_ = 0, gradient_ = 0, first_ = 0, c_norm_ = 0, a_norm_ = 0;
+  bool stuck_ = false;
+};
+
+// LSQR (Paige and Saunders, ACM TOMS 8, 1982): min |y - A x|^2 + damp^2 |x|^2 by bidiagonalization, with estimates of |A| and cond(A).
+//
+// Besides y one vector of data, three of the model and one of the longer kind; with variances, or with damping and x0, one more of the model.
+// r1norm and r2norm are estimates until finalize(), which multiplies once more by A.
+template <class T>
+class Lsqr final : public KrylovProblem<T> {
+ public:
+  using Real = decltype(std::real(T()));
+  explicit Lsqr(LinearOperator A, LsqrOptions options = {});
+  void setup(std::span<const T> y, std::span<const T> x0 = {}) override;
+  void step() override;
+  void finalize() override;
+  KrylovStop stop() const override;
+  // Estimates, from below, of the Frobenius norm and the condition number of [A; damp I].
+  double anorm() const { return anorm_; }
+  double acond() const { return acond_; }
+  // Estimate, from below, of the diagonal of (A^H A + damp^2 I)^-1; complete after as many steps as A has different singular values that y meets.
+  std::span<const Real> var() const { return var_; }
+
+ private:
+  LsqrOptions options_;
+  std::vector<T> u_, damped_u_, v_, w_, product_;
+  std::vector<Real> var_;
+  double rnorm_ = 0;  // r2norm by recurrence: what the rules look at
+  double alpha_ = 0, beta_ = 0, rhobar_ = 0, phibar_ = 0, res2_ = 0, anorm2_ = 0, ddnorm_ = 0, anorm_ = 0, acond_ = 0, y_norm_ = 0, damp_ = 0;
+};
+
+// What a solver found.
+template <class T>
+struct KrylovResult {
+  std::vector<T> x;
+  KrylovStop stop = KrylovStop::running;
+  std::size_t iterations = 0;
+  double r1norm = 0, r2norm = 0, arnorm = 0, xnorm = 0;
+  std::vector<double> cost;
+  double anorm = 0, acond = 0;                // LSQR
+  std::vector<decltype(std::real(T()))> var;  // LSQR, if asked for
+};
+
+// The same in one call, e.g. cgls<float>(A, y, {.damp = 0.1}).x.
+template <class T>
+KrylovResult<T> cg(const LinearOperator& A, std::type_identity_t<std::span<const T>> y, const CgOptions& options = {},
+                   std::type_identity_t<std::span<const T>> x0 = {});
+template <class T>
+KrylovResult<T> cgls(const LinearOperator& A, std::type_identity_t<std::span<const T>> y, const CgOptions& options = {},
+                     std::type_identity_t<std::span<const T>> x0 = {});
+template <class T>
+KrylovResult<T> lsqr(const LinearOperator& A, std::type_identity_t<std::span<const T>> y, const LsqrOptions& options = {},
+                     std::type_identity_t<std::span<const T>> x0 = {});
+
+}  // namespace lopsar
