@@ -25,9 +25,7 @@ template <class T>
 using Array = py::array_t<T, 0>;
 
 // An entry of a dict, or nothing where it is None or not there.
-py::object entry(const py::dict& of, const char* key) {
-  return of.contains(key) ? py::object(of[key]) : py::object(py::none());
-}
+py::object entry(const py::dict& of, const char* key) { return of.contains(key) ? py::object(of[key]) : py::object(py::none()); }
 // Checked to be of type T as it is: a conversion would look at a copy.
 template <class T>
 std::optional<Array<T>> array_of(const py::object& value, const char* name) {
@@ -49,7 +47,8 @@ std::vector<Prior<T>> priors_of(const py::object& list) {
   if (list.is_none()) return priors;
   for (const auto& item : list.cast<py::list>()) {
     const auto prior = item.cast<py::tuple>();
-    priors.push_back({prior[0].cast<LinearOperator>(), optional_block<T>(prior[1], "data of a prior"), optional_block<T>(prior[2], "weights of a prior")});
+    priors.push_back(
+        {prior[0].cast<LinearOperator>(), optional_block<T>(prior[1], "data of a prior"), optional_block<T>(prior[2], "weights of a prior")});
   }
   return priors;
 }
@@ -161,9 +160,7 @@ SolveReport run(std::size_t pixels, std::size_t rows, const std::optional<py::fu
   return *report;
 }
 
-py::tuple described(const SolveReport& report) {
-  return py::make_tuple(name(report.method), name(report.arithmetic));
-}
+py::tuple described(const SolveReport& report) { return py::make_tuple(name(report.method), name(report.arithmetic)); }
 
 template <class T>
 py::tuple solve_arrays(const LinearOperator& model, const Array<T>& y, const py::dict& output, const py::dict& options,
@@ -270,14 +267,17 @@ void register_solve(py::module_& m) {
   m.def("identifiability", &identifiability, py::arg("model"), py::arg("priors"), py::call_guard<py::gil_scoped_release>());
   m.def(
       "describe_identifiability",
-      [](const Identifiability& found, const LinearOperator& model, std::vector<std::string> names) { return describe(found, model, std::move(names)); },
+      [](const Identifiability& found, const LinearOperator& model, std::vector<std::string> names) {
+        return describe(found, model, std::move(names));
+      },
       py::arg("found"), py::arg("model"), py::arg("names"));
   define_iterative<float>(m, "IterativeSolve32");
   define_iterative<double>(m, "IterativeSolve64");
   m.def("solve_operator", &solve_operator, py::arg("model"), py::arg("weights"), py::arg("method"), py::arg("priors"), py::arg("damp"),
         py::arg("arithmetic"), py::arg("fit"));
   const auto define = [&](auto solve_function, auto normal_function) {
-    m.def("solve", solve_function, py::arg("model"), py::arg("y").noconvert(), py::arg("output"), py::arg("options"), py::arg("callback") = py::none());
+    m.def("solve", solve_function, py::arg("model"), py::arg("y").noconvert(), py::arg("output"), py::arg("options"),
+          py::arg("callback") = py::none());
     m.def("solve_normal", normal_function, py::arg("model"), py::arg("b").noconvert(), py::arg("output"), py::arg("options"),
           py::arg("observed").noconvert() = py::none());
   };

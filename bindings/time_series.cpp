@@ -16,8 +16,9 @@ using Array = py::array_t<T, 0>;
 
 template <class T>
 std::string invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence,
-                 const std::optional<Array<std::uint8_t>>& mask, Array<T>& series, std::optional<Array<T>> temporal_coherence, py::array num_ifgram,
-                 std::optional<Array<std::uint8_t>> status, std::optional<Array<std::int32_t>> rank, const TimeSeriesOptions& options) {
+                        const std::optional<Array<std::uint8_t>>& mask, Array<T>& series, std::optional<Array<T>> temporal_coherence,
+                        py::array num_ifgram, std::optional<Array<std::uint8_t>> status, std::optional<Array<std::int32_t>> rank,
+                        const TimeSeriesOptions& options) {
   const auto data = const_block(phase, "phase");
   const auto g = coherence ? const_block(*coherence, "coherence") : ConstBlock<T>{};
   TimeSeriesOutput<T> out;

@@ -235,7 +235,8 @@ struct Job {
          << weight_name(options.weight_function) << "\nnorm " << options.minimum_norm_velocity << "\nmask " << options.mask_dataset << " "
          << python_float(options.mask_threshold) << "\nredundancy " << python_float(options.min_redundancy) << "\nwater "
          << (options.water_mask.empty() ? "" : stamp(options.water_mask)) << "\nquality " << (quality_path.empty() ? "" : stamp(quality_path))
-         << "\nskip reference " << options.skip_reference << "\nsolver " << name(fused() ? Method::edge_flow : options.solver) << "\nrows " << plan.rows_per_block;
+         << "\nskip reference " << options.skip_reference << "\nsolver " << name(fused() ? Method::edge_flow : options.solver) << "\nrows "
+         << plan.rows_per_block;
     return text.str();
   }
 
@@ -609,7 +610,8 @@ InvertReport invert(const InvertOptions& options, const std::function<bool(const
     throw;
   }
   if (!job.fused()) report.pixels_by_edge_flow = report.pixels_by_status[static_cast<std::size_t>(Status::rank_deficient)];
-  for (Status s : {Status::ok, Status::rank_deficient, Status::not_converged}) report.pixels_inverted += report.pixels_by_status[static_cast<std::size_t>(s)];
+  for (Status s : {Status::ok, Status::rank_deficient, Status::not_converged})
+    report.pixels_inverted += report.pixels_by_status[static_cast<std::size_t>(s)];
   report.bytes_read = run.counters.read, report.bytes_written = run.counters.written;
   report.interrupted = !products.complete() && run.counters.blocks < job.plan.blocks;
   if (!report.interrupted && !products.complete()) {

@@ -56,8 +56,7 @@ class BySolver {
 
   SolveReport operator()() {
     SolveReport report{options_.method, sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64};
-    for (std::size_t first = 0; first < stack_.phase.pixels; first += some)
-      report = solve(first, std::min(some, stack_.phase.pixels - first));
+    for (std::size_t first = 0; first < stack_.phase.pixels; first += some) report = solve(first, std::min(some, stack_.phase.pixels - first));
     return report;
   }
 
@@ -108,7 +107,8 @@ class BySolver {
     for (std::size_t p = 0; p < n; ++p) {
       const Status status = rule[p] == Status::ok ? static_cast<Status>(status_[p]) : rule[p];
       const bool solved = status == Status::ok || status == Status::not_converged;
-      const bool late = status == Status::rank_deficient && rule[p] == Status::ok;  // the graph says ok, the solver's pivots not: let edge flow decide
+      const bool late =
+          status == Status::rank_deficient && rule[p] == Status::ok;  // the graph says ok, the solver's pivots not: let edge flow decide
       if (late) apart.push_back(p);
       keep_[p] = solved;
       if (output_.temporal_coherence) output_.temporal_coherence[first + p] = solved ? coherence_[p] : T(0);
@@ -164,7 +164,7 @@ class BySolver {
 
 template <class T>
 SolveReport invert_time_series(const Network& network, ConstBlock<T> phase, ConstBlock<T> coherence, const std::uint8_t* mask,
-                        const TimeSeriesOutput<T>& output, const TimeSeriesOptions& options) {
+                               const TimeSeriesOutput<T>& output, const TimeSeriesOptions& options) {
   const std::size_t pairs = network.pairs().size(), dates = network.dates().size();
   const bool weighted = options.weight_function != WeightFunction::none;
   if (phase.rows != pairs)

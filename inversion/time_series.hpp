@@ -47,14 +47,14 @@ struct TimeSeriesOutput {
 // outputs and carry their Status. Infinite phase counts as missing.
 template <class T>
 SolveReport invert_time_series(const Network& network, ConstBlock<T> phase, ConstBlock<T> coherence, const std::uint8_t* mask,
-                        const TimeSeriesOutput<T>& output, const TimeSeriesOptions& options);
+                               const TimeSeriesOutput<T>& output, const TimeSeriesOptions& options);
 
 // What a method other than edge flow needs beside its input and output, in bytes (float32).
 std::size_t time_series_solver_bytes(std::size_t pairs, std::size_t dates);
 
 extern template SolveReport invert_time_series<float>(const Network&, ConstBlock<float>, ConstBlock<float>, const std::uint8_t*,
-                                               const TimeSeriesOutput<float>&, const TimeSeriesOptions&);
+                                                      const TimeSeriesOutput<float>&, const TimeSeriesOptions&);
 extern template SolveReport invert_time_series<double>(const Network&, ConstBlock<double>, ConstBlock<double>, const std::uint8_t*,
-                                                const TimeSeriesOutput<double>&, const TimeSeriesOptions&);
+                                                       const TimeSeriesOutput<double>&, const TimeSeriesOptions&);
 
 }  // namespace lopsar

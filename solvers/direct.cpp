@@ -43,10 +43,10 @@ namespace {
 template <class S>
 void check(const SolveOptions<S>& options) {
   if (options.null_space != NullSpace::none)
-    throw InvalidArgument("solve: expected null_space none with method " + name(options.method == Method::automatic ? Method::cholesky : options.method) +
+    throw InvalidArgument("solve: expected null_space none with method " +
+                          name(options.method == Method::automatic ? Method::cholesky : options.method) +
                           ", as minimum norms are those of a network; use method edge-flow, or a prior or damp that decides what data leave open");
-  if (!(options.damp >= 0 && options.damp < 1e15))
-    throw InvalidArgument("solve: expected damp >= 0 and finite, got " + std::to_string(options.damp));
+  if (!(options.damp >= 0 && options.damp < 1e15)) throw InvalidArgument("solve: expected damp >= 0 and finite, got " + std::to_string(options.damp));
 }
 
 template <class S, class T>
@@ -88,8 +88,8 @@ SolveReport solve_direct_normal(const LinearOperator& model, ConstBlock<S> b, co
   return run<S>(make_problem<S>(model, observed, options.weights, options.priors, b.pixels), b.pixels, b, output, options);
 }
 
-#define LOPSAR_DIRECT(S)                                                                                                                        \
-  template SolveReport solve_direct<S>(const LinearOperator&, ConstBlock<S>, const SolveOutput<S>&, const SolveOptions<S>&);                    \
+#define LOPSAR_DIRECT(S)                                                                                                     \
+  template SolveReport solve_direct<S>(const LinearOperator&, ConstBlock<S>, const SolveOutput<S>&, const SolveOptions<S>&); \
   template SolveReport solve_direct_normal<S>(const LinearOperator&, ConstBlock<S>, const SolveOutput<S>&, const SolveOptions<S>&, ConstBlock<S>);
 LOPSAR_DIRECT(float)
 LOPSAR_DIRECT(double)

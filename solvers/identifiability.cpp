@@ -162,7 +162,8 @@ std::string describe(const Identifiability& found, const LinearOperator& model, 
               std::to_string(c.size()) + " unknowns. ";
   }
   return text +
-         "Take a deformation model instead of free dates (Network @ HStack of time models), add a prior (smoothness by TimeDifference, or what is known "
+         "Take a deformation model instead of free dates (Network @ HStack of time models), add a prior (smoothness by TimeDifference, or what is "
+         "known "
          "of a parameter), leave out what trades off, or damp.";
 }
 

@@ -75,8 +75,9 @@ class Weights {
 };
 
 [[noreturn]] void no_matrix(const std::string& name) {
-  throw InvalidArgument(name + ": expected an operator whose matrix is known, got a solve, which every pixel does by elimination; apply it, or compose it "
-                               "where nothing asks for the matrix (todense gives it column by column)");
+  throw InvalidArgument(name +
+                        ": expected an operator whose matrix is known, got a solve, which every pixel does by elimination; apply it, or compose it "
+                        "where nothing asks for the matrix (todense gives it column by column)");
 }
 
 }  // namespace

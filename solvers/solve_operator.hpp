@@ -18,7 +18,7 @@ struct LinearPrior {
 };
 
 struct SolveOperatorOptions {
-  std::optional<Field> weights;  // inverse variances, (K, pixels), or (K, 1) for all pixels alike; none: 1. 0 or NaN: the row is missing
+  std::optional<Field> weights;       // inverse variances, (K, pixels), or (K, 1) for all pixels alike; none: 1. 0 or NaN: the row is missing
   Method method = Method::automatic;  // automatic, cholesky
   std::vector<LinearPrior> priors{};
   double damp = 0;

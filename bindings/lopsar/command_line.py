@@ -132,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
         "compare",
         allow_abbrev=False,
         help="solve the same pixels by several methods and measure them",
-        description="Solve pixels of a stack, spread over the scene, by several methods: accuracy against float64, time per pixel, iterations, memory.",
+        description="Solve pixels of a stack, spread over the scene, by several methods: accuracy against float64, time, iterations, memory.",
     )
     p.set_defaults(run=_compare)
     p.add_argument("stack", metavar="STACK", help="ifgramStack.h5")

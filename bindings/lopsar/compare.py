@@ -250,8 +250,8 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
 
     exact_w = None if w is None else w.astype(np.float64)
     exact_priors = [Prior(p.op, *(None if v is None else v.astype(np.float64) for v in (p.data, p.weights))) for p in priors]
-    exact = solve(op, flat.astype(np.float64), exact_w, "edge-flow" if network else "cholesky", prior=exact_priors or None, damp=damp, threads=threads,
-                  arithmetic="float64")
+    exact = solve(op, flat.astype(np.float64), exact_w, "edge-flow" if network else "cholesky", prior=exact_priors or None, damp=damp,
+                  threads=threads, arithmetic="float64")
     good = exact.status == int(Status.ok)
     if not good.any():
         raise _core.InvalidArgument("compare: expected pixels whose unknowns are all determined, got none; add data, a prior or damp")

@@ -653,7 +653,8 @@ def plot_comparison(comparison: Any, out: str | Path | None = None) -> Figure:
     c = comparison
     maps = len(c.grid) == 2 and min(c.grid) > 1
     curves = list(c.convergence)
-    panels = [*([("error", m.method) for m in c.methods] if maps else [("errors", "")]), *[("convergence", name) for name in curves], ("accuracy", "")]
+    panels = [("error", m.method) for m in c.methods] if maps else [("errors", "")]
+    panels += [*(("convergence", name) for name in curves), ("accuracy", "")]
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)
     figure = _new_figure(4.6 * columns, 3.7 * rows)

@@ -14,7 +14,7 @@ import scipy.linalg
 from . import _core
 from .arrays import at_least_one, floating, plain
 from .derivatives import FirstDerivative, Laplacian
-from .diagonal import Diagonal, Identity
+from .diagonal import Diagonal
 from .linear_operator import LinearOperator, aslinearoperator
 from .optimization.cls_basic import CG
 from .pattern import Pattern
@@ -521,7 +521,8 @@ def _observed(y: np.ndarray, weights: Any, mask: Any, m: int, grid: tuple[int, .
 
 def _pixelwise(model: LinearOperator, weights: np.ndarray, smoothness: np.ndarray, roughness: np.ndarray) -> LinearOperator:
     """The inverse of A'WA + Lambda^2 diag(L'L), pixel by pixel."""
-    from .solve import Prior, Solve
+    from .solve import Prior
+    from .solve_operator import Solve
     n = len(smoothness)
     tie = Pattern(np.diag(smoothness), np.sqrt(roughness).reshape(1, -1), np.where(np.eye(n) > 0, 0, -1))
     return Solve(model, weights, prior=Prior(tie)).normal

@@ -287,7 +287,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
 
 
 def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, prior: Any, x0: Any, damp: float, tol: float, atol: float | None,
-             btol: float | None, conlim: float, max_iterations: int | None, preconditioner: Any, arithmetic: str, threads: int | None) -> dict[str, Any]:
+             btol: float | None, conlim: float, max_iterations: int | None, preconditioner: Any, arithmetic: str,
+             threads: int | None) -> dict[str, Any]:
     """Options for the core, arrays checked and laid out."""
     rows, n = op.shape
     if y.ndim == 0 or y.shape[0] != rows:

@@ -43,8 +43,8 @@ class Solve(LinearOperator):
     Raises
     ------
     InvalidArgument
-        A scene or complex operator, another method, a prior with data. ``tosparse``: the matrix is nowhere formed; ``todense`` applies the operator to
-        the identity.
+        A scene or complex operator, another method, a prior with data. ``tosparse``: the matrix is nowhere formed; ``todense`` applies the operator
+        to the identity.
     ShapeError
         Weights or priors that do not fit.
 
@@ -72,8 +72,8 @@ class Solve(LinearOperator):
                 raise _core.InvalidArgument(f"Solve: prior {i}: expected data 0, as an operator is linear, got others; solve() takes them")
             rows = pixelwise(p.op, "Solve")
             priors.append((rows._node(), _field(p.weights, rows.shape[0], f"Solve: prior {i}, weights")))
-        native, self._normal = _core.solve_operator(op._node(), _field(weights, op.shape[0], "Solve: weights"), method, priors, float(damp), arithmetic,
-                                                    _fit)
+        w = _field(weights, op.shape[0], "Solve: weights")
+        native, self._normal = _core.solve_operator(op._node(), w, method, priors, float(damp), arithmetic, _fit)
         super().__init__(native, dtype=dtype, name=name)
         side = axis(op, "dims")[:2]
         self._axes = {"dims": axis(op, "dimsd")[:2], "dimsd": side}

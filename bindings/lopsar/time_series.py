@@ -46,8 +46,8 @@ def _preallocated(array: np.ndarray, shape: tuple[int, ...], dtypes: tuple[Any, 
 
 
 def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None, weight_func: str = "var", looks: float | None = None,
-                  out: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None, *, solver: str = "auto",
-                  min_norm_velocity: bool = True, min_redundancy: float = 1.0, zero_is_missing: bool = True, reference_phase: Any = None, mask: Any = None,
+                  out: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None, *, solver: str = "auto", min_norm_velocity: bool = True,
+                  min_redundancy: float = 1.0, zero_is_missing: bool = True, reference_phase: Any = None, mask: Any = None,
                   threads: int | None = None, chunk_size: int | None = None) -> TimeSeries:
     """Invert interferometric phase into a phase series, as MintPy does, in one fused pass.
 

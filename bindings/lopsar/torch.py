@@ -126,7 +126,7 @@ def solve(model: Any, y: Any, weights: Any = None, *, prior: Any = None, damp: f
             what = f"one on {tensor.device}" if isinstance(tensor, torch.Tensor) else type(tensor).__name__
             raise InvalidArgument(f"lopsar.torch.solve: expected {name} as a torch.Tensor on the CPU, got {what}; move it with x.cpu()")
         if tensor.dtype not in (torch.float32, torch.float64) or tensor.dtype != y.dtype:
-            raise InvalidArgument(f"lopsar.torch.solve: expected y and weights in float32 or float64, the same, got {name} in {tensor.dtype}; convert it")
+            raise InvalidArgument(f"lopsar.torch.solve: expected y and weights in float32, or both in float64, got {name} in {tensor.dtype}")
     if "null_space" in options:
         raise InvalidArgument("lopsar.torch.solve: expected no null_space, whose minimum norm has no gradient here; leave it out")
     return _Solve.apply(y, weights, op, prior, float(damp), options)

@@ -111,9 +111,9 @@ void temporal_coherence(const Network& network, ConstBlock<T> y, ConstBlock<T> x
   });
 }
 
-#define LOPSAR_OBSERVED_PHASE(T)                                                                                                               \
-  template void observe<T>(const PhaseStack<T>&, std::size_t, Block<T>, Block<T>, int);                                                        \
-  template void examine<T>(const Network&, std::size_t, ConstBlock<T>, std::int32_t*, std::int32_t*, std::int32_t*, int);                      \
+#define LOPSAR_OBSERVED_PHASE(T)                                                                                          \
+  template void observe<T>(const PhaseStack<T>&, std::size_t, Block<T>, Block<T>, int);                                   \
+  template void examine<T>(const Network&, std::size_t, ConstBlock<T>, std::int32_t*, std::int32_t*, std::int32_t*, int); \
   template void temporal_coherence<T>(const Network&, ConstBlock<T>, ConstBlock<T>, T*, int);
 LOPSAR_OBSERVED_PHASE(float)
 LOPSAR_OBSERVED_PHASE(double)

@@ -91,7 +91,7 @@ def test_torch(method):
             inputs = [torch.tensor(y, requires_grad=True)] + ([] if weights is None else [torch.tensor(weights, requires_grad=True)])
             good = ~torch.isnan(inputs[0].detach())
 
-            def run(*given, model=model):
+            def run(*given, model=model, good=good):
                 return lopsar.torch.solve(model, torch.where(good, given[0], torch.nan), *given[1:], method=method, tol=1e-13, max_iterations=200)
             # Where a value is missing, the difference quotient is 0 too: shifts of NaN, and of w = 0, are left out.
             filled = [torch.nan_to_num(inputs[0].detach()).requires_grad_()]

@@ -32,7 +32,8 @@ def test_everything_on_dates_lies_in_the_range_of_a_network():
     group = found.groups[0]
     # The reference date has baseline 0: every other one moves with the DEM error.
     assert group.parameters == (*A.dates[1:], "DEM error") and group.columns == tuple(range(10)) and group.freedom == 1
-    assert all(word in found.message for word in ("DEM error", A.dates[1], "trade off", "9 of these 10", "prior", "deformation model", "leave out", "damp"))
+    words = ("DEM error", A.dates[1], "trade off", "9 of these 10", "prior", "deformation model", "leave out", "damp")
+    assert all(word in found.message for word in words)
 
     # A velocity and a step trade off with the dates that they move, and with those only.
     late = lp.HStack([A, A @ lp.Step(A, A.dates[7]), A @ lp.Step(A, A.dates[8] + "T0600")])

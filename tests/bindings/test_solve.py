@@ -116,7 +116,8 @@ def test_bits_do_not_depend_on_order_threads_or_chunks():
                                   lambda A, y: lp.solve(A, y, method="cg", preconditioner="magic"),
                                   lambda A, y: lp.solve(A, y, method="cg", preconditioner=lp.Preconditioner.blocks([0, 1])),
                                   lambda A, y: lp.solve(A, y, method="cg", preconditioner=lp.Preconditioner.direct(np.eye(3))),
-                                  lambda A, y: lp.solve(A, y, method="cg", x0=np.zeros(3)), lambda A, y: lp.solve(A, y, method="cg", max_iterations=0),
+                                  lambda A, y: lp.solve(A, y, method="cg", x0=np.zeros(3)),
+                                  lambda A, y: lp.solve(A, y, method="cg", max_iterations=0),
                                   lambda A, y: lp.solve(lp.HStack([A]), y, method="edge-flow"),
                                   lambda A, y: lp.solve(lp.HStack([A]), y, null_space="min-norm-phase"),
                                   lambda A, y: lp.solve(A @ lp.DemError(A, np.arange(5.0), np.full(9, 8e5), 30.0), y)])
@@ -233,8 +234,8 @@ def test_labels_of_xarray():
     A, model, _ = joint(6)
     y, w = observe(A, 6, dtype=np.float64)
     pairs = ["_".join(p) for p in A.pairs]
-    cube = xarray.DataArray(y.reshape(-1, 2, 3), dims=("pair", "y", "x"), coords={"pair": pairs, "x": [1, 2, 3], "height": (("y", "x"), np.ones((2, 3)))},
-                            attrs={"units": "radian"}, name="phase")
+    coords = {"pair": pairs, "x": [1, 2, 3], "height": (("y", "x"), np.ones((2, 3)))}
+    cube = xarray.DataArray(y.reshape(-1, 2, 3), dims=("pair", "y", "x"), coords=coords, attrs={"units": "radian"}, name="phase")
     weights = cube.copy(data=w.reshape(-1, 2, 3))
     expected = lp.solve(model, y, w)
     order = np.random.default_rng(0).permutation(len(pairs))
@@ -313,8 +314,8 @@ def test_preconditioners_change_iterations_not_results(method):
     plain = lp.solve(A, y, w, **options)
     exact_model = lp.Preconditioner.direct(A, w)
     near = lp.Preconditioner.direct(A, w * rng.uniform(0.8, 1.25, w.shape))
-    results = {name: lp.solve(A, y, w, preconditioner=p, **options)
-               for name, p in (("jacobi", "jacobi"), ("blocks", lp.Preconditioner.blocks(np.arange(29) // 5)), ("exact", exact_model), ("near", near))}
+    given = {"jacobi": "jacobi", "blocks": lp.Preconditioner.blocks(np.arange(29) // 5), "exact": exact_model, "near": near}
+    results = {name: lp.solve(A, y, w, preconditioner=p, **options) for name, p in given.items()}
     for s in [plain, *results.values()]:
         assert (s.status == OK).all() and np.abs(s.x - exact_x).max() <= 1e-6 * np.abs(exact_x).max()
     assert results["exact"].iterations.max() <= 3 and results["near"].iterations.max() <= 30

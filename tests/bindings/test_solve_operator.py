@@ -120,7 +120,8 @@ def test_shapes_labels_and_pickles():
 @pytest.mark.parametrize("call", [lambda: lp.Solve(lp.FirstDerivative(4)), lambda: lp.Solve(A, WEIGHTS[1:]), lambda: lp.Solve(A, method="lsqr"),
                                   lambda: lp.Solve(A, prior=np.eye(3)), lambda: lp.Solve(A, prior=lp.Prior(np.eye(N), data=1.0)),
                                   lambda: lp.Solve(A).tosparse(), lambda: lp.Solve(A, damp=-1), lambda: lp.Solve(A, WEIGHTS) @ Y[:, :3],
-                                  lambda: lp.solve(lp.Solve(A), B), lambda: lp.Solve(A @ lp.DemError(A, np.arange(12.0), np.full(4, 8e5), 30.0), WEIGHTS)])
+                                  lambda: lp.solve(lp.Solve(A), B),
+                                  lambda: lp.Solve(A @ lp.DemError(A, np.arange(12.0), np.full(4, 8e5), 30.0), WEIGHTS)])
 def test_errors(call):
     with pytest.raises((lp.InvalidArgument, lp.ShapeError), match="expected"):
         call()
