@@ -346,8 +346,8 @@ def _labelled(A: Any, y: Any, weights: Any, x0: Any, options: dict[str, Any]) ->
     def label(name: str, array: Any) -> Any:
         if name in ("x", "variances"):
             made = relabelled(op.H, y, array)
-            if op.parameters:   # of which each has a unit of its own
-                made.attrs.pop("units", None)
+            if any(unit for _, unit in op.parameters):   # each has a unit of its own
+                made.attrs = {key: value for key, value in made.attrs.items() if key != "units"}
             return made.rename("solution" if name == "x" else name)
         dims = ("iteration", *y.dims[1:]) if name == "history" else y.dims[1:]
         return type(y)(array, dims=dims, coords=coords, name=name)
