@@ -31,10 +31,10 @@ void check(const SolveOptions<S>& options) {
 template <class S, class T>
 void run_cholesky(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options) {
   const Cholesky cholesky(problem.system);
+  const Products products(problem.system);
   cpu::CholeskyTask<T> direct;
   direct.program = cholesky.program<T>();
-  direct.by_row = problem.system.by_row().template rows<T>();
-  direct.by_column = problem.system.by_column().template rows<T>();
+  direct.matrix = products.products<T>();
   direct.observations = problem.system.observations(), direct.values = problem.system.values();
   direct.normal = b.data != nullptr;
   direct.squares = output.residual_norm != nullptr;
