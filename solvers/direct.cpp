@@ -22,11 +22,10 @@ T rank_limit(const System& system) {
 }  // namespace
 
 template <class T>
-cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesky, double damp) {
+cpu::CholeskyTask<T> cholesky_task(const System& system, const Products& products, const Cholesky& cholesky, double damp) {
   cpu::CholeskyTask<T> task;
   task.program = cholesky.program<T>();
-  task.by_row = system.by_row().template rows<T>();
-  task.by_column = system.by_column().template rows<T>();
+  task.matrix = products.products<T>();
   task.observations = system.observations(), task.values = system.values();
   task.damp2 = static_cast<T>(damp * damp);
   task.tau = rank_limit<T>(system);
@@ -35,8 +34,8 @@ cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesk
   task.slots = cholesky.slot_rows(), task.neighbors = cholesky.neighbor_rows();
   return task;
 }
-template cpu::CholeskyTask<float> cholesky_task<float>(const System&, const Cholesky&, double);
-template cpu::CholeskyTask<double> cholesky_task<double>(const System&, const Cholesky&, double);
+template cpu::CholeskyTask<float> cholesky_task<float>(const System&, const Products&, const Cholesky&, double);
+template cpu::CholeskyTask<double> cholesky_task<double>(const System&, const Products&, const Cholesky&, double);
 
 namespace {
 
@@ -52,7 +51,8 @@ void check(const SolveOptions<S>& options) {
 template <class S, class T>
 void run_cholesky(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options) {
   const Cholesky cholesky(problem.system);
-  auto direct = cholesky_task<T>(problem.system, cholesky, options.damp);
+  const Products products(problem.system);
+  auto direct = cholesky_task<T>(problem.system, products, cholesky, options.damp);
   direct.normal = b.data != nullptr;
   direct.squares = output.residual_norm != nullptr;
   auto task = make_task<S, T>(problem, pixels, output, options);

@@ -14,8 +14,8 @@ template <class S>
 SolveReport solve_direct_normal(const LinearOperator& model, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options,
                                 ConstBlock<S> observed);
 
-// What the tiles of a system are factored with: it looks at both.
+// What the tiles of a system are factored with: it looks at all three.
 template <class T>
-cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesky, double damp);
+cpu::CholeskyTask<T> cholesky_task(const System& system, const Products& products, const Cholesky& cholesky, double damp);
 
 }  // namespace lopsar::detail

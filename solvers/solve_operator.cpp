@@ -86,6 +86,7 @@ struct Solve::Prepared {
   Shape shape;  // of the model
   Pattern model;
   detail::System system;
+  detail::Products products;
   detail::Cholesky cholesky;
   std::size_t pixels;
   std::vector<Weights> weights;  // of the model and of each prior
@@ -103,6 +104,7 @@ struct Solve::Prepared {
       : shape(checked(of).shape()),
         model(of.lower()),
         system(of, operators_of(options.priors)),
+        products(system),
         cholesky(system),
         pixels(system.pixels()),
         damp(options.damp),
@@ -122,7 +124,7 @@ struct Solve::Prepared {
   // x from the observations `in` (K rows), or from the right-hand side `in` (n rows).
   template <class S, class T>
   void run(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
-    auto direct = detail::cholesky_task<T>(system, cholesky, damp);
+    auto direct = detail::cholesky_task<T>(system, products, cholesky, damp);
     direct.normal = normal, direct.squares = false, direct.reveal = reveal;
     cpu::SystemTask<S, T> task;
     task.system = &system;

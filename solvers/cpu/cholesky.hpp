@@ -13,7 +13,7 @@ namespace lopsar::cpu {
 template <class T>
 struct CholeskyTask {
   kernels::CholeskyProgram<T> program{};
-  kernels::SystemMatrix<T> by_row{}, by_column{};  // A and A'
+  kernels::SystemProducts<T> matrix{};
   int observations = 0, values = 0;
   bool normal = false;    // x is b
   bool squares = true;    // the residual is asked for
@@ -25,7 +25,7 @@ struct CholeskyTask {
 
   // Rows of scratch of a lane group.
   std::size_t scratch_rows() const {
-    return static_cast<std::size_t>(slots + neighbors + program.factor_rows + by_row.rows + 2 * program.columns);
+    return static_cast<std::size_t>(slots + neighbors + program.factor_rows + matrix.rows + 2 * program.columns);
   }
 };
 

@@ -17,7 +17,7 @@ struct Group {
 
   Group(const CholeskyTask<T>& of, const SystemTile<T>& tile, int c) : task(of) {
     const std::ptrdiff_t at = c, width_ = width<V>;
-    y.p = tile.y + at * of.by_row.rows, w.p = tile.w + at * of.by_row.rows;
+    y.p = tile.y + at * of.matrix.rows, w.p = tile.w + at * of.matrix.rows;
     values.p = tile.values + at * of.values, x.p = tile.x + at * of.program.columns;
     T* next = tile.scratch;
     const auto take = [&](int n) {
@@ -26,31 +26,40 @@ struct Group {
       return here;
     };
     slots.p = take(of.slots), neighbors.p = take(of.neighbors), factors.p = take(of.program.factor_rows);
-    rows.p = take(of.by_row.rows), columns.p = take(of.program.columns), more.p = take(of.program.columns);
+    rows.p = take(of.matrix.rows), columns.p = take(of.program.columns), more.p = take(of.program.columns);
   }
 
-  // columns = b - N x: of a normal solve b is `more`, else A'W y.
-  LOPSAR_HD void residual(bool from_zero) {
-    const V damp2(task.damp2);
-    const int n = task.by_row.rows;
-    for (int k = 0; k < n; ++k) {
-      const V ax = from_zero ? V(T(0)) : row_product<V>(task.by_row, k, values, x);
-      rows.set(k, w[k] * (task.normal ? V(T(0)) - ax : y[k] - ax));
-    }
-    for (int j = 0; j < task.program.columns; ++j) {
-      V g = from_zero && task.normal ? V(T(0)) : row_product<V>(task.by_column, j, values, rows);
-      if (task.normal) g = g + more[j];
-      columns.set(j, from_zero ? g : nmadd(damp2, x[j], g));
-    }
+  // columns = b - N x, or b itself: of a normal solve b is `more`, else A'W y.
+  LOPSAR_HD void keep_right_hand_side() const {
+    for (int j = 0; j < task.program.columns; ++j) more.set(j, x[j]);
+    for (int k = 0; k < task.matrix.rows; ++k) y.set(k, V(T(0)));  // the residual of a normal solve has no data
   }
-
-  LOPSAR_HD V squares() const {
+  LOPSAR_HD void right_hand_side() const {
+    if (task.normal) {
+      for (int j = 0; j < task.program.columns; ++j) columns.set(j, more[j]);
+      return;
+    }
+    for (int k = 0; k < task.matrix.rows; ++k) rows.set(k, w[k] * y[k]);
+    adjoint<V>(task.matrix, values, rows, columns);
+  }
+  // rows = W (y - A x) of the rows below `last`; sum of w e^2.
+  V weighted_residual(int last) const {
     V sum(T(0));
-    for (int k = 0; k < task.observations; ++k) {
-      const V r = y[k] - row_product<V>(task.by_row, k, values, x);
-      sum = madd(w[k] * r, r, sum);
-    }
+    product<V>(task.matrix, last, values, x, [&](int k, V ax) {
+      const V e = y[k] - ax, r = w[k] * e;
+      sum = madd(r, e, sum);
+      rows.set(k, r);
+    });
     return sum;
+  }
+  LOPSAR_HD void residual() const {
+    weighted_residual(task.matrix.rows);
+    adjoint<V>(task.matrix, values, rows, columns);
+    const V damp2(task.damp2);
+    for (int j = 0; j < task.program.columns; ++j) {
+      const V g = nmadd(damp2, x[j], columns[j]);
+      columns.set(j, task.normal ? g + more[j] : g);
+    }
   }
 };
 
@@ -60,25 +69,27 @@ void solve(const void* self, SystemTile<T>& tile) {
   const auto& task = *static_cast<const CholeskyTask<T>*>(self);
   const int n = task.program.columns;
   const V zero(T(0)), one(T(1)), half(T(0.5)), all(T(n) - T(0.5));
+  AskAhead ahead(tile.next, task.program.calls * (tile.pixels / width<V>));
   for (int c = 0; c < tile.pixels; c += width<V>) {
     const V count = io<V>::load(tile.count + c);
     io<V>::store(tile.iterations + c, zero);
     if (!task.normal && !some(count > zero)) continue;
     Group<V> group(task, tile, c);
     const auto x = group.x;
-    const auto result = factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors, group.factors);
+    const auto result = factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors, group.factors,
+                                     ahead);
     if (task.normal)
-      for (int j = 0; j < n; ++j) group.more.set(j, x[j]);
-    group.residual(true);
+      group.keep_right_hand_side();
+    group.right_hand_side();
     for (int j = 0; j < n; ++j) x.set(j, group.columns[j]);
     substitute<V>(task.program, group.factors, x);
     const auto refine = result.weak > half;
     if (some(refine)) {
-      group.residual(false);
+      group.residual();
       substitute<V>(task.program, group.factors, group.columns);
       for (int j = 0; j < n; ++j) x.set(j, choose(refine, x[j] + group.columns[j], x[j]));
     }
-    io<V>::store(tile.squares + c, task.squares && !task.normal ? group.squares() : zero);
+    io<V>::store(tile.squares + c, task.squares && !task.normal ? group.weighted_residual(task.observations) : zero);
     io<V>::store(tile.rank + c, result.rank);
     const auto deficient = result.rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
