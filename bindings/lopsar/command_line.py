@@ -426,7 +426,7 @@ def _compare(chosen: argparse.Namespace) -> None:
     console = _console()
     stack = Stack(chosen.stack)
     pairs, rows, columns = stack.shape
-    step = max(1, int(np.sqrt(rows * columns / chosen.pixels)))   # between the pixels of a grid over the scene
+    step = max(1, round(float(np.sqrt(rows * columns / chosen.pixels))))   # between the pixels of a grid over the scene
     ys, xs = np.arange(step // 2, rows, step), np.arange(step // 2, columns, step)
     weighted = chosen.weight_func != "no"
     y = np.empty((pairs, len(ys), len(xs)), np.float32)
@@ -449,7 +449,10 @@ def _compare(chosen: argparse.Namespace) -> None:
         y -= phase[:, stack.reference[0], stack.reference[1]].astype(np.float32)[:, None, None]
         y[y == 0] = np.nan
     found = compare(Network(stack.pairs), y, w, chosen.solvers, tol=chosen.tol, repeats=chosen.repeats, threads=chosen.threads)
-    console.print(found.table())
+    if console.is_terminal:
+        console.print(found.table())
+    else:
+        print(found)
     text = json.dumps({"stack": stack.path, "version": _core.version(), "isa": _core.active_isa(), "weight_func": chosen.weight_func,
                        "tol": chosen.tol, "threads": chosen.threads} | found.to_dict(), indent=1) + "\n"
     targets = [Path(chosen.json)] if chosen.json else []

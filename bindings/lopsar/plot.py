@@ -692,6 +692,7 @@ def plot_comparison(comparison: Any, out: str | Path | None = None) -> Figure:
                     ax.plot([1e6 * p[1] for p in points], [p[2] for p in points], ".-", color=color[m.method], alpha=0.7)
                 ax.plot(1e6 * m.seconds_per_pixel, m.relative_error, "o", ms=8, color=color[m.method], label=m.method)
             ax.set(title="Accuracy against time", xlabel="microseconds per pixel", ylabel="relative error", xscale="log", yscale="log")
+            ax.xaxis.set_minor_formatter(lambda value, position: "")
             ax.grid(True)
             ax.legend()
     for ax in axes[len(panels):]:
