@@ -235,8 +235,28 @@ Cholesky::Cholesky(const System& system, const std::vector<int>& block) : column
   };
   std::vector<int> closing;
   for (int q = 0; q < columns_; ++q) {
-    code_.push_back(static_cast<int>(panels[at(q)].size()));
-    for (const auto& panel : panels[at(q)]) {
+    // Entries of one row first, all others in panels.
+    const auto single = [](const Panel& p) {
+      return !p.rows.valued && p.rows.items.size() == 1 && p.accumulators.size() == 1 && p.accumulators[0].value_a < 0;
+    };
+    std::map<Pair, int> parts;
+    for (const auto& panel : panels[at(q)])
+      for (const auto& a : panel.accumulators) ++parts[a.entry];
+    std::vector<const Panel*> singles, others;
+    for (const auto& panel : panels[at(q)])
+      (single(panel) && parts[panel.accumulators[0].entry] == 1 && !assembled.count(panel.accumulators[0].entry) ? singles : others).push_back(&panel);
+    ++calls_;
+    code_.push_back(static_cast<int>(singles.size()));
+    for (const auto* panel : singles) {
+      const int slot = slots.open();
+      assembled[panel->accumulators[0].entry] = slot;
+      code_.insert(code_.end(), {slot, panel->rows.items[0]});
+      coefficient_.push_back(panel->accumulators[0].coefficient[0]);
+    }
+    code_.push_back(static_cast<int>(others.size()));
+    for (const auto* of : others) {
+      const Panel& panel = *of;
+      calls_ += static_cast<int>(panel.accumulators[0].coefficient.size());
       const auto width = panel.accumulators.size(), n = panel.accumulators[0].coefficient.size();
       code_.insert(code_.end(), {static_cast<int>(width), static_cast<int>(n), panel.rows.valued ? 1 : 0});
       for (const auto& a : panel.accumulators) {
@@ -252,6 +272,7 @@ Cholesky::Cholesky(const System& system, const std::vector<int>& block) : column
     const auto& n = neighbors[at(q)];
     const int m = static_cast<int>(n.size());
     degree_ = std::max(degree_, m);
+    degrees_.push_back(m);
     code_.push_back(m);
     closing.clear();
     const auto read = [&](const Pair& entry) {

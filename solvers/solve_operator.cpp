@@ -86,6 +86,7 @@ struct Solve::Prepared {
   Pattern model;
   detail::System system;
   detail::Cholesky cholesky;
+  detail::Products products;
   std::size_t pixels;
   std::vector<Weights> weights;  // of the model and of each prior
   std::vector<std::size_t> rows;
@@ -103,6 +104,7 @@ struct Solve::Prepared {
         model(of.lower()),
         system(of, operators_of(options.priors)),
         cholesky(system),
+        products(system),
         pixels(system.pixels()),
         damp(options.damp),
         narrow(options.arithmetic == Arithmetic::float32) {
@@ -120,8 +122,10 @@ struct Solve::Prepared {
   // x from the observations `in` (K rows), or from the right-hand side `in` (n rows).
   template <class S, class T>
   void run(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
-    auto direct = detail::cholesky_task<T>(system, cholesky, damp);
-    direct.normal = normal, direct.squares = false, direct.reveal = reveal;
+    auto direct = detail::cholesky_task<T>(system, cholesky, products, damp);
+    auto wide = detail::cholesky_task<double>(system, cholesky, products, damp);
+    direct.normal = wide.normal = normal, direct.everywhere = wide.everywhere = true, direct.squares = false, direct.reveal = wide.reveal = reveal;
+    if constexpr (sizeof(T) == 4) direct.wide = &wide;
     cpu::SystemTask<S, T> task;
     task.system = &system;
     task.sources.resize(static_cast<std::size_t>(system.rows()));
@@ -135,9 +139,7 @@ struct Solve::Prepared {
     task.x = x;
     task.level = lanes::active_level();
     task.threads = 1;  // the loop over tiles has them all
-    task.solver.self = &direct;
-    task.solver.solve = cpu::cholesky_kernel<T>(task.level);
-    task.solver.scratch_rows = direct.scratch_rows();
+    task.solver = detail::tile_solver(direct, task.level);
     cpu::run(task);
   }
   template <class S>

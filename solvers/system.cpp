@@ -91,6 +91,61 @@ System::System(const LinearOperator& model, const std::vector<LinearOperator>& p
   by_column_ = grouped(columns_, turned);
 }
 
+std::vector<int> GroupedMatrix::runs() const {
+  std::vector<int> runs;
+  for (std::size_t i = 0; i + 1 < row_start.size(); ++i) {
+    const auto g = static_cast<std::size_t>(row_start[i]);
+    const int groups = row_start[i + 1] - row_start[i];
+    const int terms = groups == 0 ? 0 : groups == 1 && value[g] < 0 && group_start[g + 1] - group_start[g] <= 8 ? group_start[g + 1] - group_start[g] : -1;
+    if (runs.empty() || runs.back() != terms) runs.insert(runs.end(), {0, terms});
+    ++runs[runs.size() - 2];
+  }
+  return runs;
+}
+
+Products::Products(const System& system) : rows_(system.rows()), columns_(system.columns()) {
+  // Observations and priors apart: they seldom look alike.
+  std::vector<System::Entry> rest;
+  const int limits[] = {0, system.observations(), system.rows()};
+  for (int q = 0; q < 2; ++q) {
+    const int first = limits[q], last = limits[q + 1];
+    if (first == last) continue;
+    std::map<std::pair<int, int>, int> seen;  // rows with this column and value
+    for (const auto& e : system.entries())
+      if (e.row >= first && e.row < last) ++seen[{e.column, e.value}];
+    std::vector<std::pair<int, std::pair<int, int>>> often;
+    for (const auto& [key, n] : seen)
+      if (3 * n > last - first) often.push_back({n, key});
+    std::stable_sort(often.begin(), often.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    if (often.size() > kernels::widest_segment) often.resize(kernels::widest_segment);
+    std::map<std::pair<int, int>, std::size_t> place;
+    Dense dense;
+    for (const auto& [n, key] : often) {
+      place.emplace(key, dense.column.size());
+      dense.column.push_back(key.first);
+      dense.value.push_back(key.second);
+    }
+    const std::size_t width = dense.column.size();
+    dense.coefficient.assign(static_cast<std::size_t>(last - first) * width, 0.0);
+    for (const auto& e : system.entries()) {
+      if (e.row < first || e.row >= last) continue;
+      const auto found = place.find({e.column, e.value});
+      if (found == place.end()) rest.push_back(e);
+      else dense.coefficient[static_cast<std::size_t>(e.row - first) * width + found->second] += e.coefficient;
+    }
+    dense.coefficient_float.assign(dense.coefficient.begin(), dense.coefficient.end());
+    dense_.push_back(std::move(dense));
+    const auto& d = dense_.back();
+    segments_.push_back({first, last - first, static_cast<int>(width), d.column.data(), d.value.data(), d.coefficient.data()});
+    segments_float_.push_back({first, last - first, static_cast<int>(width), d.column.data(), d.value.data(), d.coefficient_float.data()});
+  }
+  by_row_ = grouped(rows_, rest);
+  for (auto& e : rest) std::swap(e.row, e.column);
+  std::sort(rest.begin(), rest.end(), by_place);
+  by_column_ = grouped(columns_, rest);
+  row_runs_ = by_row_.runs(), column_runs_ = by_column_.runs();
+}
+
 template <class T>
 void System::fill_values(std::size_t first, std::size_t n, int lane, int lanes, T* out, T* flaw) const {
   constexpr std::size_t most = 512;  // pixels of a tile

@@ -23,6 +23,39 @@ struct GroupedMatrix {
     else c = coefficient.data();
     return {static_cast<int>(row_start.size()) - 1, row_start.data(), group_start.data(), value.data(), column.data(), c};
   }
+  std::vector<int> runs() const;  // see kernels::SystemProducts
+};
+
+class System;
+
+// A matrix and its transpose as the kernels multiply with them fastest.
+class Products {
+ public:
+  explicit Products(const System& system);
+
+  // Points into this object.
+  template <class T>
+  kernels::SystemProducts<T> products() const {
+    const kernels::SystemSegment<T>* s;
+    if constexpr (sizeof(T) == 4) s = segments_float_.data();
+    else s = segments_.data();
+    return {rows_, columns_, static_cast<int>(segments_.size()), s, by_row_.rows<T>(), by_column_.rows<T>(), row_runs_.data(), column_runs_.data()};
+  }
+  Products(const Products&) = delete;
+  Products& operator=(const Products&) = delete;
+
+ private:
+  struct Dense {
+    std::vector<int> column, value;
+    std::vector<double> coefficient;
+    std::vector<float> coefficient_float;
+  };
+  int rows_, columns_;
+  std::vector<Dense> dense_;
+  std::vector<kernels::SystemSegment<double>> segments_;
+  std::vector<kernels::SystemSegment<float>> segments_float_;
+  GroupedMatrix by_row_, by_column_;
+  std::vector<int> row_runs_, column_runs_;
 };
 
 // [A; R_1; R_2; ...]: the rows of the model, which are observations, and below them those of the priors.

@@ -109,6 +109,11 @@ void run(const SystemTask<S, T>& task) {
     std::fill(space.keep + n, space.keep + tile_size, T(0));
   };
 
+  std::vector<const char*> streams;  // rows that differ from pixel to pixel
+  for (const auto& source : task.sources)
+    for (const S* row : {source.y, source.w})
+      if (row) streams.push_back(reinterpret_cast<const char*>(row));
+
   std::mutex reporting;
   std::size_t done = 0;
   std::atomic<bool> stopped = false;
@@ -125,6 +130,9 @@ void run(const SystemTask<S, T>& task) {
       kernels.load_rows(task.x_in, system.columns(), first, n, tile, tile.x);
       if (sizes.values) system.fill_values(task.first + first, n, tile.lane, tile.pixels, tile.values, tile.flaw);
       if (sizes.history) std::fill_n(tile.history, sizes.history * tile_size, std::numeric_limits<T>::quiet_NaN());
+      const std::size_t ahead = std::min(tile_size, task.pixels - first - n);
+      tile.next = {streams.data(), ahead ? static_cast<int>(streams.size()) : 0, static_cast<std::ptrdiff_t>((first + n) * sizeof(S)),
+                   static_cast<std::ptrdiff_t>(ahead * sizeof(S))};
       task.solver.solve(task.solver.self, tile);
       finish(space, first, n);
       if (task.x.data) kernels.write_rows(tile.x, space.keep, system.columns(), first, n, tile, task.x);

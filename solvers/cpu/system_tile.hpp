@@ -11,6 +11,13 @@ namespace lopsar::cpu {
 // Tiles are never longer.
 inline constexpr int longest_tile = 64;
 
+// Where the next tile comes from: `bytes` bytes of each of `rows` rows.
+struct NextTileRows {
+  const char* const* row = nullptr;
+  int rows = 0;
+  std::ptrdiff_t from = 0, bytes = 0;
+};
+
 // Numbers of a tile in the arithmetic T. Rows lie as [lane group][row][lane], so that a lane group is one contiguous stream; the others have one
 // number per pixel. A missing observation has y = w = 0.
 template <class T>
@@ -26,7 +33,29 @@ struct SystemTile {
   T* flaw = nullptr;             // > 0: input that no arithmetic can use; its rows are missing
   T *rank = nullptr, *squares = nullptr, *iterations = nullptr;  // squares: sum of w e^2 over the observations
   T* status = nullptr;   // number of the Status of a pixel that was solved: ok, rank_deficient, not_converged, breakdown
+  NextTileRows next{};   // a solver may ask for it while it computes (AskAhead)
   T* scratch = nullptr;  // of one lane group, aligned to 64 bytes; left as it was by the group before
+};
+
+// Asks for the next tile, a few cache lines at each call, so that it comes from memory while the arithmetic of this one runs. Rows are far apart, so
+// that no hardware prefetcher follows them.
+class AskAhead {
+ public:
+  AskAhead(const NextTileRows& next, int calls)
+      : row_(next.row), from_(next.from), bytes_(next.bytes), left_(next.rows), lines_(static_cast<int>(next.rows * ((next.bytes + 63) / 64))), calls_(calls) {}
+  inline __attribute__((always_inline)) void operator()() {
+    for (due_ += lines_; due_ > 0 && left_ > 0; due_ -= calls_) {
+      // The last byte of each 64: where rows are not aligned to cache lines, its line is the one that no earlier tile has read.
+      __builtin_prefetch(*row_ + from_ + at_ + 63);
+      at_ += 64;
+      if (at_ >= bytes_) at_ = 0, ++row_, --left_;
+    }
+  }
+
+ private:
+  const char* const* row_;
+  std::ptrdiff_t from_, bytes_, at_ = 0;
+  int left_, lines_, calls_, due_ = 0;
 };
 
 // Where the data of a row lie; null: the same number at every pixel.

@@ -14,15 +14,16 @@ namespace lopsar::kernels {
 using namespace lanes;
 
 // The symbolic work of one normal matrix, done once (solvers/cholesky.cpp). `code` per column in the order of elimination:
+//   n entries that are coefficient * w_k: [out, k]
 //   panels, then per panel: E, n, kind, E accumulators [out, in, value, value], n rows: k, or (kind 1) [k, value, value]
 //   m, [assembled, updates] of the diagonal, [assembled, updates] of m neighbors, then per pair a <= b of neighbors [in, out]
 // An accumulator is sum over the rows of a panel of coefficient * w_k; out = in + accumulator * values. Numbers are rows of `slots`, row 0 is
-// always zero; value -1: none. coefficient: E per row of a panel, in the order of the code.
+// always zero; value -1: none. coefficient: one per entry, E per row of a panel, in the order of the code.
 //   forward, backward   per column in the order of elimination, or against it: column, m, then the columns of the m neighbors
 // Rows of factors: 1/d, N_jj, l of m neighbors, per column.
 template <class T>
 struct CholeskyProgram {
-  int columns, factor_rows;
+  int columns, factor_rows, calls;  // of meanwhile()
   const int* code;
   const T* coefficient;
   const int *forward, *backward;
@@ -43,8 +44,9 @@ struct CholeskyResult {
 #endif
 inline constexpr int widest_panel = 12;  // accumulators in registers
 
-template <class V, int E, class Values, class Data, class Slots>
-LOPSAR_HD const int* assemble_panel(const int* op, int n, bool valued, const value_t<V>*& coefficient, Values values, Data w, Slots slots) {
+template <class V, int E, class Values, class Data, class Slots, class Meanwhile>
+LOPSAR_HD const int* assemble_panel(const int* op, int n, bool valued, const value_t<V>*& coefficient, Values values, Data w, Slots slots,
+                                    Meanwhile& meanwhile) {
   using T = value_t<V>;
   const int* item = op + 4 * E;
   const T* c = coefficient;
@@ -52,12 +54,14 @@ LOPSAR_HD const int* assemble_panel(const int* op, int n, bool valued, const val
   LOPSAR_UNROLL for (int e = 0; e < E; ++e) sum[e] = V(T(0));
   if (!valued) {
     for (int i = 0; i < n; ++i, c += E) {
+      meanwhile();
       const V wk = w[item[i]];
       LOPSAR_UNROLL for (int e = 0; e < E; ++e) sum[e] = madd(V(c[e]), wk, sum[e]);
     }
     item += n;
   } else {
     for (int i = 0; i < n; ++i, c += E, item += 3) {
+      meanwhile();
       V wk = w[item[0]] * values[item[1]];
       if (item[2] >= 0) wk = wk * values[item[2]];
       LOPSAR_UNROLL for (int e = 0; e < E; ++e) sum[e] = madd(V(c[e]), wk, sum[e]);
@@ -102,9 +106,14 @@ LOPSAR_HD const int* eliminate_column_any(const int* op, int m, V inverse, Slots
 }
 
 // values: rows of the numbers of the fields; w: rows of weights, 0 where missing; slots, neighbors: scratch; factors: rows for substitute().
-template <class V, class Values, class Data, class Slots, class Factors>
+struct Idle {
+  LOPSAR_HD void operator()() const {}
+};
+
+// meanwhile() is called for every column and every row of a panel: work to be spread over this one.
+template <class V, class Values, class Data, class Slots, class Factors, class Meanwhile = Idle>
 LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program, Values values, Data w, V damp2, value_t<V> tau, value_t<V> weak,
-                                      Slots slots, Slots neighbors, Factors factors) {
+                                      Slots slots, Slots neighbors, Factors factors, Meanwhile&& meanwhile = {}) {
   using T = value_t<V>;
   const V zero(T(0)), one(T(1)), smallest(tau), enough(weak);
   CholeskyResult<V> result{zero, zero};
@@ -113,12 +122,14 @@ LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program
   const T* coefficient = program.coefficient;
   std::ptrdiff_t at = 0;
   for (int q = 0; q < program.columns; ++q) {
+    meanwhile();
+    for (int n = *op++; n > 0; --n, op += 2) slots.set(op[0], V(*coefficient++) * w[op[1]]);
     for (int panels = *op++; panels > 0; --panels) {
       const int n = op[1];
       const bool valued = op[2] != 0;
       switch (*op) {
 #define F(E) \
-  case E: op = assemble_panel<V, E>(op + 3, n, valued, coefficient, values, w, slots); break;
+  case E: op = assemble_panel<V, E>(op + 3, n, valued, coefficient, values, w, slots, meanwhile); break;
         LOPSAR_CHOLESKY_PANELS(F)
 #undef F
       }
