@@ -272,6 +272,7 @@ Cholesky::Cholesky(const System& system, const std::vector<int>& block) : column
     const auto& n = neighbors[at(q)];
     const int m = static_cast<int>(n.size());
     degree_ = std::max(degree_, m);
+    degrees_.push_back(m);
     code_.push_back(m);
     closing.clear();
     const auto read = [&](const Pair& entry) {

@@ -24,6 +24,7 @@ class Cholesky {
   }
   int columns() const { return columns_; }
   const std::vector<int>& order() const { return order_; }       // columns as eliminated
+  int degree(int position) const { return degrees_[static_cast<std::size_t>(position)]; }  // neighbors at elimination
   int slot_rows() const { return slot_rows_; }                   // scratch of factorize()
   int neighbor_rows() const { return degree_; }                  // likewise
   int factor_rows() const { return factor_rows_; }               // what it leaves for substitute()
@@ -32,7 +33,7 @@ class Cholesky {
  private:
   int columns_ = 0, slot_rows_ = 0, factor_rows_ = 0, degree_ = 0, calls_ = 0;
   std::size_t multiplications_ = 0;
-  std::vector<int> order_, code_, forward_, backward_;
+  std::vector<int> order_, degrees_, code_, forward_, backward_;
   std::vector<double> coefficient_;
   std::vector<float> coefficient_float_;
 };

@@ -1,7 +1,10 @@
 // Direct solution of any pixelwise model. Internal.
 #pragma once
+#include <algorithm>
+
 #include <lopsar/solvers/cholesky.hpp>
 #include <lopsar/solvers/cpu/cholesky.hpp>
+#include <lopsar/solvers/cpu/system.hpp>
 #include <lopsar/solvers/solve.hpp>
 
 namespace lopsar::detail {
@@ -16,6 +19,12 @@ SolveReport solve_direct_normal(const LinearOperator& model, ConstBlock<S> b, co
 
 // What the tiles of a system are factored with: it looks at all three.
 template <class T>
-cpu::CholeskyTask<T> cholesky_task(const System& system, const Products& products, const Cholesky& cholesky, double damp);
+cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesky, const Products& products, double damp);
+
+// Two registers per operand hide the latency from column to column. The task is looked at until the solve is done.
+template <class T>
+cpu::TileSolver<T> tile_solver(const cpu::CholeskyTask<T>& task, lanes::Level level) {
+  return {&task, cpu::cholesky_kernel<T>(level), std::max(task.scratch_rows(), task.wide_rows()), level == lanes::Level::scalar ? 1 : 2};
+}
 
 }  // namespace lopsar::detail

@@ -86,8 +86,8 @@ struct Solve::Prepared {
   Shape shape;  // of the model
   Pattern model;
   detail::System system;
-  detail::Products products;
   detail::Cholesky cholesky;
+  detail::Products products;
   std::size_t pixels;
   std::vector<Weights> weights;  // of the model and of each prior
   std::vector<std::size_t> rows;
@@ -104,8 +104,8 @@ struct Solve::Prepared {
       : shape(checked(of).shape()),
         model(of.lower()),
         system(of, operators_of(options.priors)),
-        products(system),
         cholesky(system),
+        products(system),
         pixels(system.pixels()),
         damp(options.damp),
         narrow(options.arithmetic == Arithmetic::float32),
@@ -124,8 +124,10 @@ struct Solve::Prepared {
   // x from the observations `in` (K rows), or from the right-hand side `in` (n rows).
   template <class S, class T>
   void run(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
-    auto direct = detail::cholesky_task<T>(system, products, cholesky, damp);
-    direct.normal = normal, direct.squares = false, direct.reveal = reveal;
+    auto direct = detail::cholesky_task<T>(system, cholesky, products, damp);
+    auto wide = detail::cholesky_task<double>(system, cholesky, products, damp);
+    direct.normal = wide.normal = normal, direct.everywhere = wide.everywhere = true, direct.squares = false, direct.reveal = wide.reveal = reveal;
+    if constexpr (sizeof(T) == 4) direct.wide = &wide;
     cpu::SystemTask<S, T> task;
     task.system = &system;
     task.sources.resize(static_cast<std::size_t>(system.rows()));
@@ -139,9 +141,7 @@ struct Solve::Prepared {
     task.x = x;
     task.level = lanes::active_level();
     task.threads = 1;  // the loop over tiles has them all
-    task.solver.self = &direct;
-    task.solver.solve = cpu::cholesky_kernel<T>(task.level);
-    task.solver.scratch_rows = direct.scratch_rows();
+    task.solver = detail::tile_solver(direct, task.level);
     cpu::run(task);
   }
   template <class S>

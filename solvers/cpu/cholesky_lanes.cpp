@@ -13,7 +13,7 @@ struct Group {
   using T = value_t<V>;
   const CholeskyTask<T>& task;
   packed_rows<V> y, w, values, x;
-  packed_rows<V> slots, neighbors, factors, rows, columns, more;
+  packed_rows<V> slots, neighbors, factors, rows, columns, more, second;
 
   Group(const CholeskyTask<T>& of, const SystemTile<T>& tile, int c) : task(of) {
     const std::ptrdiff_t at = c, width_ = width<V>;
@@ -27,20 +27,27 @@ struct Group {
     };
     slots.p = take(of.slots), neighbors.p = take(of.neighbors), factors.p = take(of.program.factor_rows);
     rows.p = take(of.matrix.rows), columns.p = take(of.program.columns), more.p = take(of.program.columns);
+    second.p = slots.p;  // what factorize() needs no more
   }
 
-  // columns = b - N x, or b itself: of a normal solve b is `more`, else A'W y.
   LOPSAR_HD void keep_right_hand_side() const {
     for (int j = 0; j < task.program.columns; ++j) more.set(j, x[j]);
     for (int k = 0; k < task.matrix.rows; ++k) y.set(k, V(T(0)));  // the residual of a normal solve has no data
   }
-  LOPSAR_HD void right_hand_side() const {
+  // columns = b, which of a normal solve is in `more`, else A'W y; y'W y of all rows.
+  LOPSAR_HD V right_hand_side() const {
+    V sum(T(0));
     if (task.normal) {
       for (int j = 0; j < task.program.columns; ++j) columns.set(j, more[j]);
-      return;
+      return sum;
     }
-    for (int k = 0; k < task.matrix.rows; ++k) rows.set(k, w[k] * y[k]);
+    for (int k = 0; k < task.matrix.rows; ++k) {
+      const V r = w[k] * y[k];
+      sum = madd(r, y[k], sum);
+      rows.set(k, r);
+    }
     adjoint<V>(task.matrix, values, rows, columns);
+    return sum;
   }
   // rows = W (y - A x) of the rows below `last`; sum of w e^2.
   V weighted_residual(int last) const {
@@ -52,54 +59,154 @@ struct Group {
     });
     return sum;
   }
-  LOPSAR_HD void residual() const {
-    weighted_residual(task.matrix.rows);
+  // columns = b - N x; sum of w e^2.
+  LOPSAR_HD V residual() const {
+    const V squares = weighted_residual(task.matrix.rows);
     adjoint<V>(task.matrix, values, rows, columns);
     const V damp2(task.damp2);
     for (int j = 0; j < task.program.columns; ++j) {
       const V g = nmadd(damp2, x[j], columns[j]);
       columns.set(j, task.normal ? g + more[j] : g);
     }
+    return squares;
   }
 };
 
-template <class T>
-void solve(const void* self, SystemTile<T>& tile) {
-  using V = native<T>;
-  const auto& task = *static_cast<const CholeskyTask<T>*>(self);
+// Whether float32 was enough. The correction dx of the refinement measures the error of the first solve: sqrt(dx' g), g = N dx, bounds it in standard
+// deviations of every unknown. Refined once more it would shrink as often as it did before, by sqrt(dx' g / x' b), so that dx' g / sqrt(x' b) is the
+// error left; 1e-5 are allowed. Beside it every residual is rounded relative to its datum, which moves an unknown by some eps |W^(1/2) y| / sqrt(K)
+// standard deviations: 3e-5 of them are allowed, a root mean square of 500. Comparisons with NaN are false.
+template <class V>
+LOPSAR_HD mask_t<V> trusted(bool normal, V step, V energy, V data, V count) {
+  using T = value_t<V>;
+  const V own = root(at_least(energy, V(T(0))));
+  if (normal) return step <= V(T(1e-6)) * energy;
+  return (step <= V(T(1e-5)) * own) & (data <= V(T(2.5e5)) * count);
+}
+
+template <class V>
+void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& tile) {
+  using T = value_t<V>;
+  constexpr bool narrow = sizeof(T) == 4;
   const int n = task.program.columns;
   const V zero(T(0)), one(T(1)), half(T(0.5)), all(T(n) - T(0.5));
   AskAhead ahead(tile.next, task.program.calls * (tile.pixels / width<V>));
   for (int c = 0; c < tile.pixels; c += width<V>) {
     const V count = io<V>::load(tile.count + c);
     io<V>::store(tile.iterations + c, zero);
-    if (!task.normal && !some(count > zero)) continue;
+    if (!task.normal && !task.everywhere && !some(count > zero)) continue;
     Group<V> group(task, tile, c);
     const auto x = group.x;
-    const auto result = factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors, group.factors,
-                                     ahead);
-    if (task.normal)
-      group.keep_right_hand_side();
-    group.right_hand_side();
+    const auto result = factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors,
+                                     group.factors, ahead);
+    if (task.normal) group.keep_right_hand_side();
+    const V data = group.right_hand_side();
     for (int j = 0; j < n; ++j) x.set(j, group.columns[j]);
+    if constexpr (narrow)
+      for (int j = 0; j < n; ++j) group.more.set(j, group.columns[j]);
     substitute<V>(task.program, group.factors, x);
-    const auto refine = result.weak > half;
+    const auto refine = narrow ? zero < one : result.weak > half;
+    V squares = zero;
+    bool known = false;
     if (some(refine)) {
-      group.residual();
+      squares = group.residual();
+      V step = zero, energy = zero;
+      [[maybe_unused]] const auto b = group.more;
+      if constexpr (narrow) {
+        // step is the sum over g x, summed before and after g becomes dx.
+        for (int j = 0; j < n; ++j) energy = madd(b[j], x[j], energy);
+        for (int j = 0; j < n; ++j) group.second.set(j, group.columns[j]);
+      }
       substitute<V>(task.program, group.factors, group.columns);
-      for (int j = 0; j < n; ++j) x.set(j, choose(refine, x[j] + group.columns[j], x[j]));
+      for (int j = 0; j < n; ++j) {
+        const V dx = group.columns[j];
+        if constexpr (narrow) step = madd(dx, group.second[j], step);
+        x.set(j, choose(refine, x[j] + dx, x[j]));
+      }
+      if constexpr (narrow) {
+        const auto enough = trusted<V>(task.normal, step, energy, data, count) & (result.weak < half);
+        const bool all_enough = !task.wide || !some(!enough);
+        if (!all_enough) {
+          if (task.normal)
+            for (int j = 0; j < n; ++j) x.set(j, choose(enough, x[j], b[j]));
+          io<V>::store(tile.iterations + c, choose(enough, zero, one));
+        }
+        // The sum of squares of the refined x follows from that before it where the rows are all observations.
+        known = task.matrix.rows == task.observations && !(task.damp2 > T(0));
+        squares = at_least(squares - step, zero);
+      }
     }
-    io<V>::store(tile.squares + c, task.squares && !task.normal ? group.weighted_residual(task.observations) : zero);
+    if (task.normal || !task.squares) squares = zero;
+    else if (!known) squares = group.weighted_residual(task.observations);
+    io<V>::store(tile.squares + c, squares);
     io<V>::store(tile.rank + c, result.rank);
     const auto deficient = result.rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
     if (task.reveal && some(deficient)) {
       undetermined<V>(task.program, task.negligible, group.factors, group.columns);
       const V nan(T(0) / T(0));
-      for (int j = 0; j < n; ++j) x.set(j, choose(group.columns[j] > half, nan, x[j]));
+      auto mark = deficient;
+      if constexpr (narrow) mark = deficient & (io<V>::load(tile.iterations + c) < half);
+      for (int j = 0; j < n; ++j) x.set(j, choose(mark & (group.columns[j] > half), nan, x[j]));
     }
   }
-  static_cast<void>(one);
+}
+
+// The pixels of a tile that are marked in `iterations`, as many as a register of float64 holds at a time. Lanes do not see each other: it does not
+// matter which pixels share a register.
+[[maybe_unused]] void solve_wide(const CholeskyTask<float>& task, SystemTile<float>& tile) {
+  using W = native<double>;
+  constexpr int lanes_ = width<W>;
+  const CholeskyTask<double>& wide = *task.wide;
+  SystemTile<double> part;
+  part.lane = part.pixels = lanes_;
+  const int rows = task.matrix.rows, columns = task.program.columns;
+  {
+    const auto start = reinterpret_cast<std::uintptr_t>(tile.scratch);
+    auto* next = reinterpret_cast<double*>((start + 63) / 64 * 64);
+    const auto take = [&](int n) {
+      double* const here = next;
+      next += n * lanes_;
+      return here;
+    };
+    part.y = take(rows), part.w = take(rows), part.values = take(task.values), part.x = take(columns);
+    part.count = take(1), part.flaw = take(1), part.rank = take(1), part.squares = take(1), part.iterations = take(1), part.status = take(1);
+    part.scratch = next;
+  }
+  int pixel[lanes_];
+  const auto place = [&](int n, int row, int c) { return (static_cast<std::ptrdiff_t>(c / tile.lane) * n + row) * tile.lane + c % tile.lane; };
+  for (int c = 0, filled = 0; c < tile.pixels; ++c) {
+    if (tile.iterations[c] > 0.5f) pixel[filled++] = c;
+    tile.iterations[c] = 0;
+    if (filled < lanes_ && (c + 1 < tile.pixels || filled == 0)) continue;
+    const auto copy = [&](const float* from, double* to, int n) {
+      for (int k = 0; k < n; ++k)
+        for (int l = 0; l < lanes_; ++l) to[k * lanes_ + l] = l < filled ? static_cast<double>(from[place(n, k, pixel[l])]) : 0.0;
+    };
+    copy(tile.y, part.y, rows), copy(tile.w, part.w, rows), copy(tile.values, part.values, task.values), copy(tile.x, part.x, columns);
+    for (int l = 0; l < lanes_; ++l) part.count[l] = l < filled ? static_cast<double>(tile.count[pixel[l]]) : 0.0;
+    solve_groups<W>(wide, part);
+    for (int l = 0; l < filled; ++l) {
+      const int p = pixel[l];
+      for (int j = 0; j < columns; ++j) tile.x[place(columns, j, p)] = static_cast<float>(part.x[j * lanes_ + l]);
+      tile.rank[p] = static_cast<float>(part.rank[l]), tile.squares[p] = static_cast<float>(part.squares[l]);
+      tile.status[p] = static_cast<float>(part.status[l]);
+    }
+    filled = 0;
+  }
+}
+
+template <class T>
+void solve(const void* self, SystemTile<T>& tile) {
+  const auto& task = *static_cast<const CholeskyTask<T>*>(self);
+  using V = native<T>;
+  if (tile.lane == 2 * width<V>) solve_groups<pack<V, 2>>(task, tile);
+  else solve_groups<V>(task, tile);
+  if constexpr (sizeof(T) == 4) {
+    bool marked = false;
+    for (int c = 0; c < tile.pixels; ++c) marked = marked || tile.iterations[c] > 0.5f;
+    if (marked) solve_wide(task, tile);
+  }
 }
 
 }  // namespace

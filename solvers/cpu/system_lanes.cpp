@@ -22,10 +22,17 @@ LOPSAR_HD V load_as(const S* from) {
   }
 }
 
-template <class T>
-LOPSAR_HD T* place(T* rows, int row, int n_rows, int lane, int p) {
-  return rows + (static_cast<std::ptrdiff_t>(p / lane) * n_rows + row) * lane + p % lane;
-}
+// Where a row of a tile goes on, register by register.
+struct Place {
+  std::ptrdiff_t offset, jump;  // jump: from the end of a lane group's row to the same row of the next
+  int lane, within = 0;
+  LOPSAR_HD Place(int row, int rows, int lane_)
+      : offset(static_cast<std::ptrdiff_t>(row) * lane_), jump(static_cast<std::ptrdiff_t>(rows - 1) * lane_), lane(lane_) {}
+  LOPSAR_HD void next(int step) {
+    offset += step, within += step;
+    if (within == lane) within = 0, offset += jump;
+  }
+};
 
 template <class S, class T>
 void load(const RowSource<S>* sources, int rows, int observations, std::size_t first, std::size_t n, SystemTile<T>& tile) {
@@ -42,12 +49,13 @@ void load(const RowSource<S>* sources, int rows, int observations, std::size_t f
     const S* y = source.y ? readable(source.y + first, n, tile.pixels, y_copy) : nullptr;
     const S* w = source.w ? readable(source.w + first, n, tile.pixels, w_copy) : nullptr;
     const V y_all(static_cast<T>(source.y_all)), w_all(static_cast<T>(source.w_all));
-    for (int p = 0; p < tile.pixels; p += step) {
+    Place at(k, rows, tile.lane);
+    for (int p = 0; p < tile.pixels; p += step, at.next(step)) {
       V weight;
       mask_t<V> usable;
       const V data = observation(y ? load_as<V>(y + p) : y_all, w ? load_as<V>(w + p) : w_all, T(1), tile.flaw + p, weight, usable);
-      io<V>::store(place(tile.y, k, rows, tile.lane, p), choose(data < limit, data, zero));
-      io<V>::store(place(tile.w, k, rows, tile.lane, p), weight);
+      io<V>::store(tile.y + at.offset, choose(data < limit, data, zero));
+      io<V>::store(tile.w + at.offset, weight);
       if (k < observations) io<V>::store(tile.count + p, io<V>::load(tile.count + p) + choose(usable, one, zero));
     }
   }
@@ -59,7 +67,8 @@ void load_rows(ConstBlock<S> block, int rows, std::size_t first, std::size_t n, 
   alignas(64) S copy[longest_tile];
   for (int i = 0; i < rows; ++i) {
     const S* row = block.data ? readable(block.row(static_cast<std::size_t>(i)) + first, n, tile.pixels, copy) : nullptr;
-    for (int p = 0; p < tile.pixels; p += width<V>) io<V>::store(place(to, i, rows, tile.lane, p), row ? load_as<V>(row + p) : V(T(0)));
+    Place at(i, rows, tile.lane);
+    for (int p = 0; p < tile.pixels; p += width<V>, at.next(width<V>)) io<V>::store(to + at.offset, row ? load_as<V>(row + p) : V(T(0)));
   }
 }
 
@@ -70,8 +79,9 @@ void write_rows(const T* from, const T* keep, int rows, std::size_t first, std::
   alignas(64) T row[longest_tile];
   alignas(64) S converted[longest_tile];
   for (int i = 0; i < rows; ++i) {
-    for (int p = 0; p < tile.pixels; p += width<V>) {
-      const V value = io<V>::load(from + (static_cast<std::ptrdiff_t>(p / tile.lane) * rows + i) * tile.lane + p % tile.lane);
+    Place at(i, rows, tile.lane);
+    for (int p = 0; p < tile.pixels; p += width<V>, at.next(width<V>)) {
+      const V value = io<V>::load(from + at.offset);
       io<V>::store(row + p, choose(io<V>::load(keep + p) > half, value, nan));
     }
     S* to = block.row(static_cast<std::size_t>(i)) + first;

@@ -106,10 +106,14 @@ LOPSAR_HD const int* eliminate_column_any(const int* op, int m, V inverse, Slots
 }
 
 // values: rows of the numbers of the fields; w: rows of weights, 0 where missing; slots, neighbors: scratch; factors: rows for substitute().
+struct Idle {
+  LOPSAR_HD void operator()() const {}
+};
+
 // meanwhile() is called for every column and every row of a panel: work to be spread over this one.
-template <class V, class Values, class Data, class Slots, class Factors, class Meanwhile>
+template <class V, class Values, class Data, class Slots, class Factors, class Meanwhile = Idle>
 LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program, Values values, Data w, V damp2, value_t<V> tau, value_t<V> weak,
-                                      Slots slots, Slots neighbors, Factors factors, Meanwhile&& meanwhile) {
+                                      Slots slots, Slots neighbors, Factors factors, Meanwhile&& meanwhile = {}) {
   using T = value_t<V>;
   const V zero(T(0)), one(T(1)), smallest(tau), enough(weak);
   CholeskyResult<V> result{zero, zero};
