@@ -83,6 +83,7 @@ SolveReport edge_flow(const Network& network, const PriorEdges<T>& priors, Const
   task.status = output.status;
   task.threads = options.threads;
   task.chunk = options.chunk_size;
+  task.progress = options.progress;
   cpu::run(task);
   if (output.iterations) std::fill_n(output.iterations, y.pixels, 0);
   return {Method::edge_flow, sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64};

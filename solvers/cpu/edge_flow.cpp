@@ -1,15 +1,19 @@
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <string>
 #include <vector>
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
 #include <lopsar/operators/cpu/pixel_loop.hpp>
+#include <lopsar/operators/error.hpp>
 
 namespace lopsar::cpu {
 namespace {
@@ -124,7 +128,19 @@ void run(const EdgeFlowTask<T>& task) {
   const std::size_t past = reinterpret_cast<std::uintptr_t>(task.source.address) % 64 / sizeof(T);
   const std::size_t head = std::min(past ? 64 / sizeof(T) - past : 0, task.pixels);
   if (head > 0) chunk(0, head);
-  for_pixels(task.pixels - head, tiles_per_chunk * tile_size, task.threads, [&](std::size_t from, std::size_t to) { chunk(from + head, to + head); });
+  std::mutex reporting;
+  std::size_t done = head;
+  std::atomic<bool> stopped = false;
+  for_pixels(task.pixels - head, tiles_per_chunk * tile_size, task.threads, [&](std::size_t from, std::size_t to) {
+    if (stopped) return;
+    chunk(from + head, to + head);
+    if (!task.progress) return;
+    const std::lock_guard lock(reporting);
+    done += to - from;
+    if (!stopped && !task.progress(done)) stopped = true;
+  });
+  if (stopped)
+    throw Interrupted("solve: stopped by its progress callback after " + std::to_string(done) + " of " + std::to_string(task.pixels) + " pixels");
 }
 
 template void run<float>(const EdgeFlowTask<float>&);

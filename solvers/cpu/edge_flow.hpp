@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include <lopsar/solvers/cpu/edge_flow_tile.hpp>
 #include <lopsar/solvers/edge_flow.hpp>
@@ -30,9 +31,10 @@ struct EdgeFlowTask {
   lanes::Level level = lanes::Level::scalar;
   int threads = 0;
   std::size_t chunk = 0;  // pixels per task, 0: chosen
+  std::function<bool(std::size_t done)> progress{};
 };
 
-// Results do not depend on threads, chunk, or the place of a pixel.
+// Results do not depend on threads, chunk, or the place of a pixel. Throws Interrupted where progress says so.
 template <class T>
 void run(const EdgeFlowTask<T>& task);
 

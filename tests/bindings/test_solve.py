@@ -281,6 +281,9 @@ def test_callback_and_interruption(capfd):
     slow = dict(method="lsqr", tol=0, max_iterations=20000)   # never done before the first call
     with pytest.raises(lp.Interrupted, match="of 40000 pixels"):
         lp.solve(A, y, w, callback=stop, **slow)
+    many = np.broadcast_to(y, (5, *y.shape)).transpose(1, 0, 2)
+    with pytest.raises(lp.Interrupted, match="of 200000 pixels"):   # edge flow, some 0.1 s
+        lp.solve(A, many, w[:, 0], callback=stop, threads=1)
     with pytest.raises(KeyError, match="mine"):
         lp.solve(A, y, w, callback=fail, **slow)
     with pytest.raises(KeyboardInterrupt):
