@@ -107,7 +107,7 @@ class Solution:
     history : (iterations + 1, ...) or None
         Norm of the residual (with priors and damping) after each iteration, NaN after the last.
     variances : (n, ...) or None
-        Estimates of the diagonal of :math:`(A^T W A + \\ldots)^{-1}`.
+        Estimates, from below, of the diagonal of :math:`(A^T W A + \\ldots)^{-1}`.
     parameters : list of (name, unit)
         What the rows of x are; empty where nobody said. Units are those of the model.
     """
@@ -222,7 +222,7 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         Relative stops of Paige and Saunders (1982): :math:`|r| \le` `btol` :math:`|b| +` `atol` :math:`|A||x|` or
         :math:`|A^T r| \le` `atol` :math:`|A||r|`; CG knows :math:`|A^T r| \le` `atol` :math:`|A^T b|` only.
     conlim : float
-        CGLS and LSQR stop where the estimated condition number gets there.
+        CGLS and LSQR stop as not converged where the estimated condition number gets there.
     max_iterations : int, optional
         Default: 2 n + 20. Pixels that need more are ``Status.not_converged``, x what they had.
     preconditioner : None, "jacobi" or Preconditioner
@@ -231,7 +231,7 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     history : bool
         Keep the residual norm of every iteration: (max_iterations + 1) numbers per pixel.
     variances : bool
-        Estimate those of the unknowns (LSQR).
+        Estimate those of the unknowns (iterative methods); a lower bound, which an early stop leaves too small.
     arithmetic : {"auto", "float32", "float64"}
         Precision that the solver computes in; by default what the conditioning of the model needs.
     dtype : dtype, optional
