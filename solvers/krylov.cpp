@@ -500,7 +500,7 @@ void Lsqr<T>::step() {
   this->note();
 }
 
-// Of its own accord LSQR knows r2norm alone, and r1norm as a difference that cancels.
+// The recurrences believe in the adjoint and in orthogonality; this does not.
 template <class T>
 void Lsqr<T>::finalize() {
   const std::size_t m = this->y_.size() * reals<T>;
