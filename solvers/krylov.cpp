@@ -353,7 +353,9 @@ KrylovStop Cgls<T>::stop() const {
   const double s = this->arnorm_, r = this->r1norm_;
   if (s == 0) return this->iteration_ == 0 ? KrylovStop::zero : KrylovStop::least_squares;
   if (r < options_.rtol * first_ || r < options_.rtol1 * y_norm_) return KrylovStop::residual;
-  if (s <= options_.tol * gradient_) return KrylovStop::least_squares;
+  // As small as A^H y alone would be too much to allow where the data fit: then the residual, or the gradient beside it, has to be small too.
+  const double tol = options_.tol, r2 = this->r2norm_;
+  if (s <= tol * gradient_ && (r2 <= tol * y_norm_ || s <= tol * a_norm_ * r2)) return KrylovStop::least_squares;
   // What is left is the rounding of A^H r (Paige and Saunders' second rule, with the largest |A c| / |c| so far for |A|).
   if (s <= epsilon<T> * a_norm_ * this->r2norm_) return KrylovStop::least_squares_rounding;
   if (stuck_ || gamma_ == 0) return KrylovStop::condition_rounding;
