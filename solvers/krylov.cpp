@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <utility>
 
@@ -65,11 +66,15 @@ void apply_adjoint(const LinearOperator& A, const std::vector<T>& y, std::vector
   A.apply_adjoint(ConstBlock<T>(y.data(), A.shape().rows, 1), Block<T>(x.data(), A.shape().columns, 1), threads);
 }
 
+std::string text(double value) {
+  char number[32];
+  std::snprintf(number, sizeof number, "%g", value);
+  return number;
+}
 std::string text(Shape s) { return "(" + std::to_string(s.rows) + ", " + std::to_string(s.columns) + ")"; }
 
 void check(double value, const char* who, const char* name) {
-  if (!(value >= 0) || !std::isfinite(value))
-    throw InvalidArgument(std::string(who) + ": expected " + name + " of 0 or more, got " + std::to_string(value));
+  if (!(value >= 0) || !std::isfinite(value)) throw InvalidArgument(std::string(who) + ": expected " + name + " of 0 or more, got " + text(value));
 }
 
 void check(const LinearOperator& A, const CgOptions& options, const char* who) {
@@ -90,8 +95,8 @@ double preconditioned(const std::vector<T>& r, const std::vector<T>& z, double r
                                        [=](std::size_t i) { return std::array{static_cast<double>(a[i]) * static_cast<double>(b[i])}; })[0];
   check_norm(rz, z, who, "the preconditioned residual", iteration);
   if (rz <= 0 && r_norm > 0)
-    throw InvalidArgument(std::string(who) + ": expected a positive definite preconditioner M, got r^H M r = " + std::to_string(rz) +
-                          " in iteration " + std::to_string(iteration));
+    throw InvalidArgument(std::string(who) + ": expected a positive definite preconditioner M, got r^H M r = " + text(rz) + " in iteration " +
+                          std::to_string(iteration));
   return rz;
 }
 
