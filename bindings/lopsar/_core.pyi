@@ -6,10 +6,12 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Baselines', 'DatasetInfo', 'EdgeFlow', 'Error', 'FileError', 'Hdf5File', 'InvalidArgument', 'InvertOptions', 'InvertPlan', 'InvertProgress', 'InvertReport', 'Krylov', 'Network', 'NullSpace', 'Operator', 'ShapeError', 'Stack', 'Status', 'TimeAxis', 'TimeSeriesOptions', 'WeightFunction', 'active_isa', 'along_axis', 'bilinear', 'block_diag', 'causal_integration', 'cg', 'cgls', 'coherence_to_weight', 'cumulative_sum', 'date_baselines', 'datum', 'dem_error', 'diagonal', 'difference', 'directional_derivative', 'exponential', 'field_diagonal', 'field_identity', 'field_restriction', 'field_zero', 'first_derivative', 'flip', 'gradient', 'hstack', 'identity', 'interpolation', 'invert', 'invert_time_series', 'isa_levels', 'kronecker', 'laplacian', 'logarithm', 'lsqr', 'on_fields', 'pad', 'pattern', 'phase_variance', 'plan', 'polyline', 'polynomial', 'product', 'python_operator', 'restriction', 'roll', 'seasonal', 'second_derivative', 'smoothing', 'solve', 'step', 'sum', 'sum_axis', 'symmetrize', 'time_difference', 'transpose', 'version', 'vstack', 'weight_function', 'weighting', 'zero']
+__all__: list[str] = ['Baselines', 'DatasetInfo', 'EdgeFlow', 'Error', 'FileError', 'Hdf5File', 'Identifiability', 'Interrupted', 'InvalidArgument', 'InvertOptions', 'InvertPlan', 'InvertProgress', 'InvertReport', 'Krylov', 'Network', 'NullSpace', 'Operator', 'ShapeError', 'Stack', 'Status', 'TimeAxis', 'TimeSeriesOptions', 'TradeOff', 'WeightFunction', 'active_isa', 'along_axis', 'bilinear', 'block_diag', 'causal_integration', 'cg', 'cgls', 'coherence_to_weight', 'cumulative_sum', 'date_baselines', 'datum', 'dem_error', 'describe_identifiability', 'diagonal', 'difference', 'directional_derivative', 'exponential', 'field_diagonal', 'field_identity', 'field_restriction', 'field_zero', 'first_derivative', 'flip', 'gradient', 'hstack', 'identifiability', 'identity', 'interpolation', 'invert', 'invert_time_series', 'isa_levels', 'kronecker', 'laplacian', 'logarithm', 'lsqr', 'on_fields', 'pad', 'pattern', 'phase_variance', 'plan', 'polyline', 'polynomial', 'product', 'python_operator', 'restriction', 'roll', 'seasonal', 'second_derivative', 'smoothing', 'solve', 'solve_normal', 'solve_operator', 'step', 'sum', 'sum_axis', 'symmetrize', 'time_difference', 'transpose', 'version', 'vstack', 'weight_function', 'weighting', 'zero']
 class Error(Exception):
     pass
 class ShapeError(Error, ValueError):
+    pass
+class Interrupted(Error):
     pass
 class InvalidArgument(Error, ValueError):
     pass
@@ -234,6 +236,26 @@ class Status:
     @property
     def value(self) -> int:
         ...
+class TradeOff:
+    """
+    Unknowns that trade off: some change of all of them together changes nothing that is observed.
+    """
+    @property
+    def columns(self) -> list[int]:
+        ...
+    @property
+    def freedom(self) -> int:
+        ...
+class Identifiability:
+    @property
+    def checked(self) -> bool:
+        ...
+    @property
+    def groups(self) -> list[TradeOff]:
+        ...
+    @property
+    def rank(self) -> int:
+        ...
 class Krylov:
     """
     CG, CGLS or LSQR on one problem.
@@ -341,6 +363,7 @@ class WeightFunction:
     def value(self) -> int:
         ...
 class TimeSeriesOptions:
+    method: str
     null_space: NullSpace
     weight_function: WeightFunction
     zero_is_missing: bool
@@ -381,6 +404,12 @@ class TimeSeriesOptions:
         ...
     @threads.setter
     def threads(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def tolerance(self) -> float:
+        ...
+    @tolerance.setter
+    def tolerance(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
 class DatasetInfo:
     """
@@ -597,6 +626,7 @@ class InvertOptions:
     mask_dataset: str
     minimum_norm_velocity: bool
     skip_reference: bool
+    solver: str
     stack: str
     water_mask: str
     weight_function: WeightFunction
@@ -732,6 +762,9 @@ class InvertReport:
     What became of a run: pixels by status, times (read, compute and write overlap), bytes, files.
     """
     @property
+    def arithmetic(self) -> str:
+        ...
+    @property
     def bytes_read(self) -> int:
         ...
     @property
@@ -750,6 +783,9 @@ class InvertReport:
     def output(self) -> typing.Annotated[list[str], "FixedSize(3)"]:
         ...
     @property
+    def pixels_by_edge_flow(self) -> int:
+        ...
+    @property
     def pixels_by_status(self) -> dict:
         ...
     @property
@@ -766,6 +802,9 @@ class InvertReport:
         ...
     @property
     def seconds(self) -> float:
+        ...
+    @property
+    def solver(self) -> str:
         ...
     @property
     def warnings(self) -> list[str]:
@@ -804,6 +843,8 @@ def datum(axis: TimeAxis, dates: collections.abc.Sequence[str], weights: collect
     ...
 def dem_error(axis: TimeAxis, date_baselines: numpy.ndarray, slant_range: typing.Any, incidence: typing.Any) -> Operator:
     ...
+def describe_identifiability(found: Identifiability, model: Operator, names: collections.abc.Sequence[str]) -> str:
+    ...
 def diagonal(values: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> Operator:
     ...
 def difference(arg0: Operator, arg1: Operator) -> Operator:
@@ -830,6 +871,8 @@ def gradient(arg0: collections.abc.Sequence[typing.SupportsInt | typing.Supports
     ...
 def hstack(arg0: collections.abc.Sequence[Operator]) -> Operator:
     ...
+def identifiability(model: Operator, priors: collections.abc.Sequence[Operator]) -> Identifiability:
+    ...
 def identity(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex) -> Operator:
     ...
 def interpolation(arg0: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg1: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg2: typing.SupportsInt | typing.SupportsIndex, arg3: str) -> Operator:
@@ -837,10 +880,10 @@ def interpolation(arg0: collections.abc.Sequence[typing.SupportsInt | typing.Sup
 def invert(options: InvertOptions, monitor: collections.abc.Callable | None = None) -> InvertReport:
     ...
 @typing.overload
-def invert_time_series(network: Network, phase: numpy.typing.NDArray[numpy.float32], coherence: numpy.typing.NDArray[numpy.float32] | None, mask: numpy.typing.NDArray[numpy.uint8] | None, series: numpy.typing.NDArray[numpy.float32], temporal_coherence: numpy.typing.NDArray[numpy.float32] | None, num_ifgram: numpy.ndarray, status: numpy.typing.NDArray[numpy.uint8] | None, rank: numpy.typing.NDArray[numpy.int32] | None, options: TimeSeriesOptions) -> None:
+def invert_time_series(network: Network, phase: numpy.typing.NDArray[numpy.float32], coherence: numpy.typing.NDArray[numpy.float32] | None, mask: numpy.typing.NDArray[numpy.uint8] | None, series: numpy.typing.NDArray[numpy.float32], temporal_coherence: numpy.typing.NDArray[numpy.float32] | None, num_ifgram: numpy.ndarray, status: numpy.typing.NDArray[numpy.uint8] | None, rank: numpy.typing.NDArray[numpy.int32] | None, options: TimeSeriesOptions) -> str:
     ...
 @typing.overload
-def invert_time_series(network: Network, phase: numpy.typing.NDArray[numpy.float64], coherence: numpy.typing.NDArray[numpy.float64] | None, mask: numpy.typing.NDArray[numpy.uint8] | None, series: numpy.typing.NDArray[numpy.float64], temporal_coherence: numpy.typing.NDArray[numpy.float64] | None, num_ifgram: numpy.ndarray, status: numpy.typing.NDArray[numpy.uint8] | None, rank: numpy.typing.NDArray[numpy.int32] | None, options: TimeSeriesOptions) -> None:
+def invert_time_series(network: Network, phase: numpy.typing.NDArray[numpy.float64], coherence: numpy.typing.NDArray[numpy.float64] | None, mask: numpy.typing.NDArray[numpy.uint8] | None, series: numpy.typing.NDArray[numpy.float64], temporal_coherence: numpy.typing.NDArray[numpy.float64] | None, num_ifgram: numpy.ndarray, status: numpy.typing.NDArray[numpy.uint8] | None, rank: numpy.typing.NDArray[numpy.int32] | None, options: TimeSeriesOptions) -> str:
     ...
 def isa_levels() -> list[str]:
     """
@@ -885,10 +928,18 @@ def second_derivative(arg0: collections.abc.Sequence[typing.SupportsInt | typing
 def smoothing(arg0: typing.SupportsInt | typing.SupportsIndex, arg1: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg2: typing.SupportsInt | typing.SupportsIndex) -> Operator:
     ...
 @typing.overload
-def solve(network: Network, y: numpy.typing.NDArray[numpy.float32], weights: numpy.typing.NDArray[numpy.float32] | None, x: numpy.typing.NDArray[numpy.float32], status: numpy.typing.NDArray[numpy.uint8] | None, rank: numpy.typing.NDArray[numpy.int32] | None, valid: numpy.typing.NDArray[numpy.int32] | None, residual_norm: numpy.typing.NDArray[numpy.float32] | None, null_space: NullSpace, threads: typing.SupportsInt | typing.SupportsIndex, chunk_size: typing.SupportsInt | typing.SupportsIndex) -> None:
+def solve(model: Operator, y: numpy.typing.NDArray[numpy.float32], output: dict, options: dict, callback: collections.abc.Callable | None = None) -> tuple:
     ...
 @typing.overload
-def solve(network: Network, y: numpy.typing.NDArray[numpy.float64], weights: numpy.typing.NDArray[numpy.float64] | None, x: numpy.typing.NDArray[numpy.float64], status: numpy.typing.NDArray[numpy.uint8] | None, rank: numpy.typing.NDArray[numpy.int32] | None, valid: numpy.typing.NDArray[numpy.int32] | None, residual_norm: numpy.typing.NDArray[numpy.float64] | None, null_space: NullSpace, threads: typing.SupportsInt | typing.SupportsIndex, chunk_size: typing.SupportsInt | typing.SupportsIndex) -> None:
+def solve(model: Operator, y: numpy.typing.NDArray[numpy.float64], output: dict, options: dict, callback: collections.abc.Callable | None = None) -> tuple:
+    ...
+@typing.overload
+def solve_normal(model: Operator, b: numpy.typing.NDArray[numpy.float32], output: dict, options: dict, observed: numpy.typing.NDArray[numpy.float32] | None = None) -> tuple:
+    ...
+@typing.overload
+def solve_normal(model: Operator, b: numpy.typing.NDArray[numpy.float64], output: dict, options: dict, observed: numpy.typing.NDArray[numpy.float64] | None = None) -> tuple:
+    ...
+def solve_operator(model: Operator, weights: numpy.ndarray | None, method: str, priors: list, damp: typing.SupportsFloat | typing.SupportsIndex, arithmetic: str) -> tuple[Operator, Operator]:
     ...
 def step(axis: TimeAxis, dates: collections.abc.Sequence[str]) -> Operator:
     ...
