@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <utility>
 
@@ -65,11 +66,15 @@ void apply_adjoint(const LinearOperator& A, const std::vector<T>& y, std::vector
   A.apply_adjoint(ConstBlock<T>(y.data(), A.shape().rows, 1), Block<T>(x.data(), A.shape().columns, 1), threads);
 }
 
+std::string text(double value) {
+  char number[32];
+  std::snprintf(number, sizeof number, "%g", value);
+  return number;
+}
 std::string text(Shape s) { return "(" + std::to_string(s.rows) + ", " + std::to_string(s.columns) + ")"; }
 
 void check(double value, const char* who, const char* name) {
-  if (!(value >= 0) || !std::isfinite(value))
-    throw InvalidArgument(std::string(who) + ": expected " + name + " of 0 or more, got " + std::to_string(value));
+  if (!(value >= 0) || !std::isfinite(value)) throw InvalidArgument(std::string(who) + ": expected " + name + " of 0 or more, got " + text(value));
 }
 
 void check(const LinearOperator& A, const CgOptions& options, const char* who) {
@@ -90,8 +95,8 @@ double preconditioned(const std::vector<T>& r, const std::vector<T>& z, double r
                                        [=](std::size_t i) { return std::array{static_cast<double>(a[i]) * static_cast<double>(b[i])}; })[0];
   check_norm(rz, z, who, "the preconditioned residual", iteration);
   if (rz <= 0 && r_norm > 0)
-    throw InvalidArgument(std::string(who) + ": expected a positive definite preconditioner M, got r^H M r = " + std::to_string(rz) +
-                          " in iteration " + std::to_string(iteration));
+    throw InvalidArgument(std::string(who) + ": expected a positive definite preconditioner M, got r^H M r = " + text(rz) + " in iteration " +
+                          std::to_string(iteration));
   return rz;
 }
 
@@ -353,7 +358,9 @@ KrylovStop Cgls<T>::stop() const {
   const double s = this->arnorm_, r = this->r1norm_;
   if (s == 0) return this->iteration_ == 0 ? KrylovStop::zero : KrylovStop::least_squares;
   if (r < options_.rtol * first_ || r < options_.rtol1 * y_norm_) return KrylovStop::residual;
-  if (s <= options_.tol * gradient_) return KrylovStop::least_squares;
+  // As small as A^H y alone would be too much to allow where the data fit: then the residual, or the gradient beside it, has to be small too.
+  const double tol = options_.tol, r2 = this->r2norm_;
+  if (s <= tol * gradient_ && (r2 <= tol * y_norm_ || s <= tol * a_norm_ * r2)) return KrylovStop::least_squares;
   // What is left is the rounding of A^H r (Paige and Saunders' second rule, with the largest |A c| / |c| so far for |A|).
   if (s <= epsilon<T> * a_norm_ * this->r2norm_) return KrylovStop::least_squares_rounding;
   if (stuck_ || gamma_ == 0) return KrylovStop::condition_rounding;
@@ -500,7 +507,7 @@ void Lsqr<T>::step() {
   this->note();
 }
 
-// Of its own accord LSQR knows r2norm alone, and r1norm as a difference that cancels.
+// The recurrences believe in the adjoint and in orthogonality; this does not.
 template <class T>
 void Lsqr<T>::finalize() {
   const std::size_t m = this->y_.size() * reals<T>;

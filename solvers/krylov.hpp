@@ -27,8 +27,10 @@ enum class KrylovStop {
 };
 
 struct CgOptions {
-  double damp = 0;             // CG: A + damp I (as in PyLops). CGLS: A^H A + damp^2 I
-  double tol = 1e-6;           // CG: |r| <= tol |y|. CGLS: |A^H r - damp^2 x| <= tol |A^H y|
+  double damp = 0;  // CG: A + damp I (as in PyLops). CGLS: A^H A + damp^2 I
+  // CG stops at |r| <= tol |y|; CGLS at a gradient g = A^H r - damp^2 x with |g| <= tol |A^H y| that is also small beside the residual
+  // (r2norm, or r), |g| <= tol |A| |r|, unless |r| <= tol |y| itself.
+  double tol = 1e-6;
   double rtol = 0;             // also stop at |r| < rtol * (|r| at the start)
   double rtol1 = 0;            // also stop at |r| < rtol1 * |y|
   std::size_t iterations = 0;  // at most; 0: twice the number of unknowns

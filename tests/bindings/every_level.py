@@ -6,8 +6,8 @@ import sys
 
 import lopsar
 
-NUMERICS = [f"tests/bindings/test_{name}.py" for name in ("solve", "time_series", "linear_operator", "pixelwise", "scene", "pylops", "invert",
-                                                            "real_data", "physics", "examples")]
+NUMERICS = [f"tests/bindings/test_{name}.py" for name in ("solve", "time_series", "linear_operator", "pixelwise", "scene", "pylops", "optimization",
+                                                          "invert", "real_data", "physics", "examples")]
 
 failed = []
 levels = ["scalar", "base", "avx2", "avx512"]

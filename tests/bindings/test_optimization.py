@@ -192,6 +192,18 @@ def test_precision_is_that_of_the_data():
     assert np.array_equal(lopsar.cgls(A, strided[::2])[0], lopsar.cgls(A, Y)[0])
 
 
+def test_tol_where_data_fit():
+    """A small gradient is not enough: what the operator hardly sees has to be right too."""
+    A, x = conditioned(12, 7, low=0.01), rng.standard_normal(7)
+    for tol in (1e-4, 1e-6):
+        found = lopsar.cgls(lopsar.MatrixMult(A), A @ x, niter=200, tol=tol)
+        assert found[1] == 1 and found[3] <= 2 * tol * np.linalg.norm(A @ x)
+        noisy = A @ x + (noise := 1e-2 * rng.standard_normal(12))
+        found = lopsar.cgls(lopsar.MatrixMult(A), noisy, niter=200, tol=tol)
+        gradient = np.linalg.norm(A.T @ (noisy - A @ found[0]))
+        assert found[1] == 1 and gradient <= 1.001 * tol * 10 * np.linalg.norm(noise)
+
+
 @needs_pylops
 def test_shapes():
     cube, start = rng.standard_normal((12, 2, 3)), np.zeros((7, 2, 3))
@@ -465,13 +477,13 @@ def test_errors_of_python_operators_come_through():
 
 
 def test_power_iteration():
-    for matrix, dtype in ((S, "float64"), (C.conj().T @ C, "complex128")):
+    for matrix, dtype in ((S, "float64"), (C.conj().T @ C, "float32")):
         value, vector, count = power_iteration(lopsar.MatrixMult(matrix), niter=500, tol=1e-12, dtype=dtype)
         largest = np.linalg.eigvalsh(matrix)[-1]
-        assert np.isclose(value, largest, rtol=1e-9) and np.isrealobj(value) and count < 500
+        assert np.isclose(value, largest, rtol=1e-9) and value.dtype == matrix.dtype and count < 500
         # The error of the vector is the root of that of the value.
         np.testing.assert_allclose(matrix @ vector, largest * vector, atol=1e-4 * largest)
-    value, vector, count = power_iteration(lopsar.MatrixMult(S), niter=3)
+    value, vector, count = power_iteration(lopsar.MatrixMult(S, dtype="float32"), niter=3)
     assert vector.dtype == np.float32 and count == 3 and np.isclose(np.linalg.norm(vector), 1)
     assert power_iteration(lopsar.Zero(4))[0] == 0
     with pytest.raises(lopsar.InvalidArgument, match="square"):

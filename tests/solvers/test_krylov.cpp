@@ -55,6 +55,24 @@ class Dense final : public AnyOperator<Dense> {
   std::shared_ptr<int> left_;
 };
 
+// What claims to be the adjoint belongs to another matrix.
+class Mismatched final : public AnyOperator<Mismatched> {
+ public:
+  Mismatched(Matrix a, Matrix b) : forward_(std::move(a)), backward_(std::move(b)) {}
+  Shape shape() const override { return forward_.shape(); }
+  template <class T>
+  void map(ConstBlock<T> x, Block<T> y, int threads) const {
+    forward_.map(x, y, threads);
+  }
+  template <class T>
+  void map_adjoint(ConstBlock<T> y, Block<T> x, int threads) const {
+    backward_.map_adjoint(y, x, threads);
+  }
+
+ private:
+  Dense forward_, backward_;
+};
+
 std::mt19937 generator(7);
 
 Matrix random_matrix(long rows, long columns, bool complex) {
@@ -435,6 +453,21 @@ TEST_CASE("rules relative to the first residual and to the data", "[krylov]") {
       CHECK(found->stop == KrylovStop::residual);
       CHECK(found->cost.back() < limit);
       CHECK(found->cost[found->cost.size() - 2] >= limit);
+    }
+  }
+}
+
+TEST_CASE("the residual norms are true where the adjoint is wrong", "[krylov]") {
+  const Matrix A = with_singular_values(12, 9, spread(9, 1, 10), false), B = with_singular_values(12, 9, spread(9, 1, 10), false);
+  const LinearOperator op = Mismatched(A, B);
+  const auto y = values<double>(random_matrix(12, 1, false).col(0));
+  for (const double damp : {0.0, 0.5}) {
+    const auto a = cgls<double>(op, y, {.damp = damp, .iterations = 5}), b = lsqr<double>(op, y, {.damp = damp, .iterations = 5});
+    for (const auto* found : {&a, &b}) {
+      const Vector x = vector(found->x);
+      const double r = (vector(y) - A * x).norm();
+      CHECK(std::abs(found->r1norm - r) <= 20 * eps<double>() * (vector(y).norm() + 10 * x.norm()));
+      CHECK(std::abs(found->r2norm - std::hypot(r, damp * x.norm())) <= 20 * eps<double>() * (vector(y).norm() + 10 * x.norm()));
     }
   }
 }

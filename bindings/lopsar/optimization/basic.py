@@ -91,7 +91,8 @@ def cgls(Op: Any, y: Any, x0: Any = None, niter: int = 10, damp: float = 0.0, to
     damp : float
         d.
     tol : float
-        Stops at :math:`|A^H r - d^2 x| \le` `tol` :math:`|A^H y|`.
+        Stops at a gradient :math:`|g| = |A^H r - d^2 x| \le` `tol` :math:`|A^H y|` that is small beside the residual too,
+        :math:`|g| \le` `tol` :math:`|A| |r|`, unless :math:`|r| \le` `tol` :math:`|y|` itself.
     rtol, rtol1, show, itershow, callback, preallocate
         As in `cg`.
     preconditioner : operator, optional

@@ -24,13 +24,13 @@ def power_iteration(Op: Any, niter: int = 10, tol: float = 1e-5, dtype: Any = "f
     tol : float
         Stops where the eigenvalue changes by less than `tol` times itself.
     dtype : dtype
-        Of the vector.
+        Of the vector; that of the operator, where that has more digits or is complex.
     backend : {"numpy"}
 
     Returns
     -------
     maxeig : float
-        Complex for a complex `dtype` unless its imaginary part is rounding.
+        Complex for a complex `dtype`.
     b_k : (n,) array
         Of norm 1.
     iiter : int
@@ -46,13 +46,13 @@ def power_iteration(Op: Any, niter: int = 10, tol: float = 1e-5, dtype: Any = "f
     op = aslinearoperator(Op)
     if op.shape[0] != op.shape[1]:
         raise InvalidArgument(f"power_iteration: expected a square operator, got shape {op.shape}; use A.H @ A")
-    dtype = np.dtype(dtype)
+    dtype = np.result_type(dtype, op.dtype)
     rng = np.random.default_rng(0)
     b = rng.standard_normal(op.shape[1]).astype(dtype)
     if dtype.kind == "c":
         b = b + np.array(1j, dtype) * rng.standard_normal(op.shape[1]).astype(dtype)
     b /= np.linalg.norm(b)
-    value, count = 0.0, 0
+    value, count = dtype.type(0), 0
     for count in range(1, niter + 1):
         product = op.matvec(b).astype(dtype, copy=False)
         norm = np.linalg.norm(product)
@@ -60,10 +60,8 @@ def power_iteration(Op: Any, niter: int = 10, tol: float = 1e-5, dtype: Any = "f
             raise InvalidArgument(f"power_iteration: expected finite values, got {norm} in iteration {count}; check the operator")
         before, value = value, np.vdot(b, product)
         if norm == 0:   # b lies in the null space: nothing is known but that
-            return 0.0, b, count
+            return dtype.type(0), b, count
         b = product / norm
         if abs(value - before) <= tol * abs(value):
             break
-    if np.iscomplexobj(value) and abs(value.imag) <= np.finfo(dtype).eps * len(b) * abs(value):
-        value = value.real
     return value, b, count
