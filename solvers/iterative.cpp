@@ -89,7 +89,6 @@ class Engine {
     plan_.max_iterations = options.max_iterations > 0 ? options.max_iterations : 2 * n + 20;
     plan_.history = history;
     plan_.tau = static_cast<T>(10 * n * unit);
-    plan_.registers = 1;
     const auto& p = options.preconditioner;
     if (p.kind == Kind::diagonal) plan_.preconditioner = cpu::KrylovPlan<T>::Preconditioner::diagonal;
     if (p.kind == Kind::blocks || p.kind == Kind::direct) {
@@ -125,7 +124,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const cpu::KrylovPlan<T>& plan() const { return plan_; }
-  int lane() const { return kernels_->lane * plan_.registers; }
+  int lane() const { return kernels_->lane; }
   std::size_t values_of_group() const { return static_cast<std::size_t>(plan_.state.rows) * static_cast<std::size_t>(lane()); }
   std::size_t scratch_values() const { return static_cast<std::size_t>(plan_.scratch.rows) * static_cast<std::size_t>(lane()); }
   bool iterate(T* state, T* scratch, int first, int last) const { return kernels_->iterate(plan_, state, scratch, first, last); }
@@ -134,7 +133,6 @@ class Engine {
     auto task = detail::make_task<S, T>(problem_, pixels, output, options);
     task.level = level_;
     task.solver.self = this;
-    task.solver.registers = plan_.registers;
     task.solver.scratch_rows = static_cast<std::size_t>(plan_.scratch.rows);
     return task;
   }
@@ -457,7 +455,7 @@ void IterativeSolve<T>::residual_norms(T* norms) const {
         return static_cast<double>(group[static_cast<std::size_t>(layout.scalars + which) * lane + p % lane]);
       };
       const double residual = scalar(krylov::residual), norm = scalar(krylov::norm);
-      norms[p] = scalar(krylov::stop) == krylov::empty ? std::numeric_limits<T>::quiet_NaN()
+      norms[p] = scalar(krylov::stop) == static_cast<double>(krylov::empty) ? std::numeric_limits<T>::quiet_NaN()
                                                        : static_cast<T>((s.method == Method::lsqr ? residual : std::sqrt(residual)) * norm);
     }
   });

@@ -19,7 +19,6 @@ struct KrylovPlan {
   kernels::CholeskyProgram<T> cholesky{};
   int other_rows = 0, other_values = 0;  // of the model that is factored; 0: this one
   T tau = 0;                             // dependent columns, see factorize()
-  int registers = 1;
   struct {
     int w, r, x, p, s, v, d, diagonal, variances, scalars, values, history, factors, rows;
   } state{};
@@ -30,7 +29,7 @@ struct KrylovPlan {
 
 template <class T>
 struct KrylovKernels {
-  int lane;  // of one register
+  int lane;  // pixels of a lane group
   // Fills the state of the lane group of a tile that begins at pixel c. other: the model that is factored, if that is another one.
   void (*begin)(const KrylovPlan<T>&, const SystemTile<T>& tile, const SystemTile<T>* other, int c, T* state, T* scratch);
   // Iterations first + 1 ... last of a lane group. False: none of its pixels goes on.

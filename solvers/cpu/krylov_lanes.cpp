@@ -112,32 +112,11 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
   io<V>::store(tile.iterations + c, of.scalars[krylov::iterations]);
 }
 
-// One or two registers per operand.
-template <class T, class Body>
-LOPSAR_HD auto of_width(int registers, Body&& body) {
-  if constexpr (sizeof(T) == 4)
-    if (registers == 2) return body(pack<native<T>, 2>{});
-  static_cast<void>(registers);
-  return body(native<T>(T(0)));
-}
-template <class T>
-void begin(const KrylovPlan<T>& plan, const SystemTile<T>& tile, const SystemTile<T>* other, int c, T* state, T* scratch) {
-  of_width<T>(plan.registers, [&](auto v) { begin_group<decltype(v)>(plan, tile, other, c, state, scratch); });
-}
-template <class T>
-bool iterate(const KrylovPlan<T>& plan, T* state, T* scratch, int first, int last) {
-  return of_width<T>(plan.registers, [&](auto v) { return iterate_group<decltype(v)>(plan, state, scratch, first, last); });
-}
-template <class T>
-void finish(const KrylovPlan<T>& plan, SystemTile<T>& tile, int c, T* state) {
-  of_width<T>(plan.registers, [&](auto v) { finish_group<decltype(v)>(plan, tile, c, state); });
-}
-
 }  // namespace
 
 template <class T, int level>
 const KrylovKernels<T>& krylov_level() {
-  static constexpr KrylovKernels<T> kernels{width<native<T>>, begin<T>, iterate<T>, finish<T>};
+  static constexpr KrylovKernels<T> kernels{width<native<T>>, begin_group<native<T>>, iterate_group<native<T>>, finish_group<native<T>>};
   return kernels;
 }
 template const KrylovKernels<float>& krylov_level<float, LOPSAR_LEVEL>();

@@ -38,7 +38,7 @@ enum Stop : int { running = 0, converged = 1, broken = 2, ill_conditioned = 3, e
 //   weight     w is multiplied by it
 //   norm       of the scaled residual in the unit of the caller
 //   residual   CG, CGLS: |r|^2; LSQR: phi_bar
-//   condition  trace of the estimate of (A'A)^-1
+//   condition  trace of the estimate of (A'A)^-1; with a preconditioner that of D (A'A)^-1 D, D^2 the diagonal of A'A
 //   touched    unknowns with an entry where there is an observation
 enum Scalar : int { stop, iterations, scale, weight, norm, damp2, a_norm, b_norm, gamma, beta, rho_bar, residual, condition, touched, scalar_rows };
 
@@ -154,24 +154,36 @@ LOPSAR_HD Rows preconditioned(const M& inverse, int n, Rows s, Rows z) {
   }
 }
 
+// Numbers from here on have left the range of the arithmetic.
+template <class T>
+inline constexpr T most = sizeof(T) == 4 ? T(1e38f) : T(1e300);
+
+// Whether |A| |A^-1|, Frobenius norms, has grown to conlim. With a preconditioner columns are scaled to length 1, so that units do not matter.
+template <class V, class M, class Rows>
+LOPSAR_HD auto too_ill(const Problem<value_t<V>>& k, const State<Rows>& state) {
+  const auto& of = state.scalars;
+  return root(of[condition]) * (M::none ? of[a_norm] : root(of[touched])) >= V(k.conlim);
+}
+
 // Ends pixels that are done. squares of norms; go: pixels that have just made a step (or are about to begin).
-template <class V, class Rows, class Mask>
+template <class V, class M, class Rows, class Mask>
 LOPSAR_HD void test(const Problem<value_t<V>>& k, const State<Rows>& state, Mask go, V r2, V s2, V x2) {
   const auto& of = state.scalars;
-  const V a = of[a_norm], r = root(r2), s = root(s2), atol(k.atol), limit(k.conlim);
+  const V a = of[a_norm], r = root(r2), s = root(s2), atol(k.atol);
   V code = of[stop];
   const V done = V(value_t<V>(converged));
-  code = choose(go & (root(of[condition]) * a >= limit), V(value_t<V>(ill_conditioned)), code);
+  code = choose(go & too_ill<V, M>(k, state), V(value_t<V>(ill_conditioned)), code);
   code = choose(go & (s <= atol * a * r), done, code);
-  code = choose(go & (r <= madd(V(k.btol), of[b_norm], atol * a * root(x2))), done, code);
+  // Beyond the range of the arithmetic |x| says nothing.
+  code = choose(go & (x2 < V(most<value_t<V>>)) & (r <= madd(V(k.btol), of[b_norm], atol * a * root(x2))), done, code);
   of.set(stop, code);
 }
 // CG: |A'r| <= atol |A'b|; b_norm is |A'b| there.
-template <class V, class Rows, class Mask>
+template <class V, class M, class Rows, class Mask>
 LOPSAR_HD void test_normal(const Problem<value_t<V>>& k, const State<Rows>& state, Mask go, V s2) {
   const auto& of = state.scalars;
   V code = of[stop];
-  code = choose(go & (root(of[condition]) * of[a_norm] >= V(k.conlim)), V(value_t<V>(ill_conditioned)), code);
+  code = choose(go & too_ill<V, M>(k, state), V(value_t<V>(ill_conditioned)), code);
   code = choose(go & (root(s2) <= V(k.atol) * of[b_norm]), V(value_t<V>(converged)), code);
   of.set(stop, code);
 }
@@ -220,7 +232,8 @@ LOPSAR_HD void scaling(const Problem<value_t<V>>& k, const State<Rows>& state, D
     state.r.set(i, state.r[i] * inverse);
     state.t.set(i, state.w[i] * (y[i] * inverse));
   }
-  of.set(stop, choose(live > zero, zero, V(T(empty))));
+  const V able = choose(total[0] < V(most<T>), zero, V(T(broken)));
+  of.set(stop, choose(live > zero, able, V(T(empty))));
   for (const int zeroed : {iterations, gamma, beta, rho_bar, condition}) of.set(zeroed, zero);
   // |b|, or |A'b|, is for begin() to say: t holds W b.
 }
@@ -294,8 +307,8 @@ LOPSAR_HD void begin(const Problem<value_t<V>>& k, const State<Rows>& state, con
     of.set(gamma, product[0]), of.set(residual, whole);
   }
   history.set(0, go, root(whole) * of[norm]);
-  if constexpr (K == Method::cg) test_normal<V>(k, state, go, s2);
-  else test<V>(k, state, go, whole, s2, x2);
+  if constexpr (K == Method::cg) test_normal<V, M>(k, state, go, s2);
+  else test<V, M>(k, state, go, whole, s2, x2);
 }
 
 // One iteration of the lanes that run. Per pixel and iteration: one product with A and one with A' from memory that stays in the cache.
@@ -304,13 +317,17 @@ LOPSAR_HD void begin(const Problem<value_t<V>>& k, const State<Rows>& state, con
 template <class V, Method K, class M, class Rows>
 LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& state, const M& m, int iteration, History<Rows> history) {
   using T = value_t<V>;
-  const V zero(T(0)), one(T(1)), most(T(sizeof(T) == 4 ? 1e38 : 1e300));
+  const V zero(T(0)), one(T(1)), limit(most<T>);
   const int m_rows = k.rows.rows, n = k.columns.rows;
   const auto& of = state.scalars;
   const V damping = of[damp2], before = of[gamma];
   const auto active = of[stop] < V(T(0.5));
-  V p2[1], q2[1];
-  sums<V>(n, p2, [&](int j, V(&part)[1]) { part[0] = madd(state.p[j], state.p[j], part[0]); });
+  V p2[2], q2[1];
+  sums<V>(n, p2, [&](int j, V(&part)[2]) {
+    const V p = state.p[j];
+    part[0] = madd(p, p, part[0]);
+    if constexpr (!M::none) part[1] = madd(state.diagonal[j] * p, p, part[1]);
+  });
   sums<V>(m_rows, q2, [&](int i, V(&part)[1]) {
     const V q = row_product<V>(k.rows, i, state.values, state.p), wq = state.w[i] * q;
     state.t.set(i, K == Method::cg ? wq : q);
@@ -318,7 +335,7 @@ LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& st
   });
   const V curvature = madd(damping, p2[0], q2[0]), alpha = before / curvature;
   // Comparisons with NaN are false.
-  const auto go = active & (curvature > zero) & (before > zero) & (alpha < most);
+  const auto go = active & (curvature > zero) & (before > zero) & (alpha < limit);
   of.set(stop, choose(active & !go, V(T(broken)), of[stop]));
   const V inverse = one / curvature;
   V whole;
@@ -364,18 +381,18 @@ LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& st
   if constexpr (K == Method::cgls) whole = madd(damping, x2, whole);
   of.set(gamma, choose(go, after, before));
   of.set(residual, choose(go, whole, of[residual]));
-  of.set(condition, choose(go, madd(p2[0], inverse, of[condition]), of[condition]));
+  of.set(condition, choose(go, madd(p2[M::none ? 0 : 1], inverse, of[condition]), of[condition]));
   of.set(iterations, choose(go, of[iterations] + one, of[iterations]));
   history.set(iteration, go, root(whole) * of[norm]);
-  if constexpr (K == Method::cg) test_normal<V>(k, state, go, s2);
-  else test<V>(k, state, go, whole, s2, x2);
+  if constexpr (K == Method::cg) test_normal<V, M>(k, state, go, s2);
+  else test<V, M>(k, state, go, whole, s2, x2);
 }
 
 //   LSQR:  b u = A v - a u,  a v = M^-1 (s = A'W u - b s),  one rotation of the bidiagonal matrix,  x += (phi / rho) p,  p = v - (theta / rho) p
 template <class V, class M, class Rows>
 LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state, const M& m, int iteration, History<Rows> history) {
   using T = value_t<V>;
-  const V zero(T(0)), one(T(1)), most(T(sizeof(T) == 4 ? 1e38 : 1e300));
+  const V zero(T(0)), one(T(1)), limit(most<T>);
   const int m_rows = k.rows.rows, n = k.columns.rows;
   const auto& of = state.scalars;
   const V damping = of[damp2];
@@ -422,14 +439,14 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
   const V alpha = root(product), stretch = choose(alpha > zero, one / alpha, zero);
   const V bar = of[rho_bar], rho = root(madd(bar, bar, new_beta * new_beta)), inverse = one / rho, c = bar * inverse, sine = new_beta * inverse,
           step = c * of[residual] * inverse, turn = sine * alpha * inverse, left = sine * of[residual];
-  const auto go = active & (rho > zero) & (inverse < most) & (product >= zero) & (magnitude(step) < most);
+  const auto go = active & (rho > zero) & (inverse < limit) & (product >= zero) & (magnitude(step) < limit);
   of.set(stop, choose(active & !go, V(T(broken)), of[stop]));
   V of_n[2];
   sums<V>(n, of_n, [&](int j, V(&part)[2]) {
     const V p = state.p[j], old = state.x[j], x = choose(go, madd(step, p, old), old), next = z[j] * stretch;
     state.x.set(j, x);
     part[0] = madd(x, x, part[0]);
-    part[1] = madd(p, p, part[1]);
+    part[1] = madd(M::none ? p : state.diagonal[j] * p, p, part[1]);
     if (k.variances) {
       const V d = p * inverse, was = state.variances[j];
       state.variances.set(j, choose(go, madd(d, d, was), was));
@@ -446,7 +463,7 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
   of.set(iterations, choose(go, of[iterations] + one, of[iterations]));
   history.set(iteration, go, left * of[norm]);
   const V slope = left * c;  // |A'r| = phi_bar |c| |s|, s before it was divided by alpha
-  test<V>(k, state, go, left * left, slope * slope * s2[0], of_n[0]);
+  test<V, M>(k, state, go, left * left, slope * slope * s2[0], of_n[0]);
 }
 
 // Iterations first + 1 ... last, or until no pixel of the lane runs.

@@ -9,6 +9,7 @@ using namespace lanes;
 template <class T>
 struct SystemMatrix {
   int rows;
+  bool plain;  // every row is one group without a value: group i is row i
   const int *row_start, *group_start, *value, *column;
   const T* coefficient;
 };
@@ -16,6 +17,13 @@ struct SystemMatrix {
 // sum_j a_ij x_j of row i. values, x: rows of lanes.
 template <class V, class Values, class Rows>
 LOPSAR_HD V row_product(const SystemMatrix<value_t<V>>& a, int i, Values values, Rows x) {
+  if (a.plain) {
+    int e = a.group_start[i];
+    const int end = a.group_start[i + 1];
+    V sum = V(a.coefficient[e]) * x[a.column[e]];
+    while (++e < end) sum = madd(V(a.coefficient[e]), x[a.column[e]], sum);
+    return sum;
+  }
   V total(value_t<V>(0));
   for (int g = a.row_start[i]; g < a.row_start[i + 1]; ++g) {
     V sum(value_t<V>(0));
