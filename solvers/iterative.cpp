@@ -29,14 +29,14 @@ template <class T>
 struct Memory {
   std::unique_ptr<void, Free> owner;
   T* data = nullptr;
-  explicit Memory(std::size_t n = 0) : owner(n ? ::operator new (n * sizeof(T), std::align_val_t{64}) : nullptr), data(static_cast<T*>(owner.get())) {}
+  explicit Memory(std::size_t n = 0)
+      : owner(n ? ::operator new (n * sizeof(T), std::align_val_t{64}) : nullptr), data(static_cast<T*>(owner.get())) {}
 };
 
 template <class S>
 void check_options(const SolveOptions<S>& options, Method method, std::size_t unknowns) {
   const auto refuse = [](const std::string& text) { throw InvalidArgument("solve: expected " + text); };
-  if (method != Method::cg && method != Method::cgls && method != Method::lsqr)
-    refuse("an iterative method, cg, cgls or lsqr, got " + name(method));
+  if (method != Method::cg && method != Method::cgls && method != Method::lsqr) refuse("an iterative method, cg, cgls or lsqr, got " + name(method));
   if (options.null_space != NullSpace::none)
     refuse("null_space none with " + name(method) + ": minimum norms are of edge flow; from x0 = 0 the iterations give the least |x| by themselves");
   const auto number = [&](const char* what, double v) {
@@ -69,7 +69,8 @@ template <class S, class T>
 class Engine {
  public:
   Engine(const LinearOperator& model, Method method, ConstBlock<S> y, const SolveOptions<S>& options, bool variances, bool history)
-      : problem_(detail::make_problem(model, y, options.weights, options.priors, y.pixels)), level_(lanes::active_level()),
+      : problem_(detail::make_problem(model, y, options.weights, options.priors, y.pixels)),
+        level_(lanes::active_level()),
         kernels_(&cpu::krylov_kernels<T>(level_)) {
     using Kind = typename Preconditioner<S>::Kind;
     using krylov = kernels::krylov::Method;
@@ -199,7 +200,8 @@ class Engine {
         tile.lane = like.lane, tile.pixels = like.pixels;
       }
       tile.first = like.first, tile.n = like.n;
-      cpu::system_kernels<S, T>(level).load(problem->sources.data(), problem->system.rows(), problem->system.observations(), like.first, like.n, tile);
+      cpu::system_kernels<S, T>(level).load(problem->sources.data(), problem->system.rows(), problem->system.observations(), like.first, like.n,
+                                            tile);
       if (values) problem->system.fill_values(like.first, like.n, tile.lane, tile.pixels, tile.values, tile.flaw);
       for (std::size_t p = 0; p < pixels; ++p) like.flaw[p] = std::max(like.flaw[p], tile.flaw[p]);
     }
@@ -451,12 +453,11 @@ void IterativeSolve<T>::residual_norms(T* norms) const {
     const auto& layout = of.engine.plan().state;
     for (std::size_t p = 0; p < s.pixels; ++p) {
       const auto* group = of.states.data + p / lane * of.engine.values_of_group();
-      const auto scalar = [&](int which) {
-        return static_cast<double>(group[static_cast<std::size_t>(layout.scalars + which) * lane + p % lane]);
-      };
+      const auto scalar = [&](int which) { return static_cast<double>(group[static_cast<std::size_t>(layout.scalars + which) * lane + p % lane]); };
       const double residual = scalar(krylov::residual), norm = scalar(krylov::norm);
-      norms[p] = scalar(krylov::stop) == static_cast<double>(krylov::empty) ? std::numeric_limits<T>::quiet_NaN()
-                                                       : static_cast<T>((s.method == Method::lsqr ? residual : std::sqrt(residual)) * norm);
+      norms[p] = scalar(krylov::stop) == static_cast<double>(krylov::empty)
+                     ? std::numeric_limits<T>::quiet_NaN()
+                     : static_cast<T>((s.method == Method::lsqr ? residual : std::sqrt(residual)) * norm);
     }
   });
 }

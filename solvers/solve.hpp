@@ -39,7 +39,10 @@ struct Prior {
 // What an iteration is preconditioned with: an approximation to the inverse of the normal matrix.
 //   diagonal   its diagonal (Jacobi)
 //   blocks     its diagonal blocks: unknowns i and j belong together where block[i] == block[j]
-//   direct     the normal matrix of another model, factored per pixel
+//   direct     the normal matrix of another model, factored per pixel, with damp^2 of the solve on its diagonal. Rows that only y lacks are in it:
+//              each may cost an iteration.
+// Where such a matrix is singular, its dependent unknowns get the diagonal of the solve's own matrix besides. Iterations, stops and damping are those
+// of x whatever the preconditioner; products with the inverse suffice, for LSQR too.
 template <class T>
 struct Preconditioner {
   enum class Kind { none, diagonal, blocks, direct } kind = Kind::none;
@@ -57,8 +60,15 @@ struct SolveOptions {
   std::vector<Prior<T>> priors{};
   Arithmetic arithmetic = Arithmetic::automatic;
 
-  // Iterative methods. Stops are relative, of Paige and Saunders (1982), with A, x and the norms those of the weighted, damped and prior-extended
-  // system: |r| <= btol |b| + atol |A||x|, or |A'r| <= atol |A||r|, or cond(A) >= conlim. CG knows |A'r| <= atol |A'b| only.
+  // Iterative methods. Stops are relative, of Paige and Saunders (1982), with A, b, x and r = b - A x those of the weighted, damped and
+  // prior-extended system and Frobenius norms of matrices:
+  //   |r| <= btol |b| + atol |A||x|  or  |A'r| <= atol |A||r|     ok (CG: |A'r| <= atol |A'b| only)
+  //   |A||A^-1| >= conlim, as estimated from the steps (0: no limit) or max_iterations: not_converged; x is the last iterate
+  //   curvature that is zero, negative or out of the range of the arithmetic: breakdown
+  // With a preconditioner the condition is that of A with columns of length 1. Tolerances below the rounding unit count as that. Where the data leave
+  // combinations of unknowns free, x converges to the least |x - x0| (without a preconditioner) and the status is ok; only unknowns that no row
+  // touches are NaN with rank_deficient. Arithmetic::automatic: float32 for float32 data and tolerances (CG: atol) >= 1e-6, else float64: float32
+  // rounds what the stops look at to some 1e-7.
   ConstBlock<T> x0{};  // (n, pixels) or empty for 0
   double damp = 0;     // + damp^2 |x|^2
   double atol = 1e-6, btol = 1e-6, conlim = 1e8;
@@ -76,11 +86,11 @@ template <class T>
 struct SolveOutput {
   Block<T> x{};                        // (n, pixels)
   std::uint8_t* status = nullptr;      // (pixels) Status
-  std::int32_t* rank = nullptr;        // (pixels) rank of the weighted matrix, priors included; iterative methods: n, or 0 where not solved
+  std::int32_t* rank = nullptr;        // (pixels) rank of the weighted matrix, priors included; iterative methods: unknowns that a row touches
   std::int32_t* valid = nullptr;       // (pixels) observations used
   T* residual_norm = nullptr;          // (pixels) |W^(1/2)(A x - y)|, of the observations
   std::int32_t* iterations = nullptr;  // (pixels) 0 for direct methods
-  Block<T> variances{};                // (n, pixels) LSQR's estimate of diag((A'W A + damp^2)^-1), or empty
+  Block<T> variances{};                // (n, pixels) estimate of diag((A'W A + damp^2)^-1) of an iterative method: below it, until n steps; or empty
   Block<T> history{};                  // (max_iterations + 1, pixels) norm of the whole residual after each iteration, NaN after the last; or empty
 };
 

@@ -16,9 +16,10 @@ LOPSAR_HD packed_rows<V> at(value_t<V>* base, int row) {
 template <class V>
 LOPSAR_HD krylov::State<packed_rows<V>> rows_of(const KrylovPlan<value_t<V>>& plan, value_t<V>* state, value_t<V>* scratch) {
   const auto& s = plan.state;
-  return {at<V>(state, s.values), at<V>(state, s.w),          at<V>(state, s.r),           at<V>(scratch, plan.scratch.t), at<V>(state, s.x),
-          at<V>(state, s.p),      at<V>(state, s.s),          at<V>(scratch, plan.scratch.z), at<V>(state, s.v),           at<V>(state, s.d),
-          at<V>(state, s.diagonal), at<V>(state, s.variances), at<V>(state, s.scalars)};
+  return {at<V>(state, s.values), at<V>(state, s.w), at<V>(state, s.r),        at<V>(scratch, plan.scratch.t),
+          at<V>(state, s.x),      at<V>(state, s.p), at<V>(state, s.s),        at<V>(scratch, plan.scratch.z),
+          at<V>(state, s.v),      at<V>(state, s.d), at<V>(state, s.diagonal), at<V>(state, s.variances),
+          at<V>(state, s.scalars)};
 }
 template <class V>
 LOPSAR_HD krylov::History<packed_rows<V>> history_of(const KrylovPlan<value_t<V>>& plan, value_t<V>* state) {
@@ -48,8 +49,8 @@ LOPSAR_HD void with(const KrylovPlan<value_t<V>>& plan, value_t<V>* state, Body&
 }
 
 template <class V>
-void begin_group(const KrylovPlan<value_t<V>>& plan, const SystemTile<value_t<V>>& tile, const SystemTile<value_t<V>>* other, int c, value_t<V>* state,
-                 value_t<V>* scratch) {
+void begin_group(const KrylovPlan<value_t<V>>& plan, const SystemTile<value_t<V>>& tile, const SystemTile<value_t<V>>* other, int c,
+                 value_t<V>* state, value_t<V>* scratch) {
   using T = value_t<V>;
   const V zero(T(0)), one(T(1)), nan(zero / zero);
   const auto of = rows_of<V>(plan, state, scratch);
@@ -82,9 +83,8 @@ void begin_group(const KrylovPlan<value_t<V>>& plan, const SystemTile<value_t<V>
 template <class V>
 bool iterate_group(const KrylovPlan<value_t<V>>& plan, value_t<V>* state, value_t<V>* scratch, int first, int last) {
   const auto of = rows_of<V>(plan, state, scratch);
-  with<V>(plan, state, [&](auto method, const auto& m) {
-    krylov::iterate<V, method.value>(plan.problem, of, m, first, last, history_of<V>(plan, state));
-  });
+  with<V>(plan, state,
+          [&](auto method, const auto& m) { krylov::iterate<V, method.value>(plan.problem, of, m, first, last, history_of<V>(plan, state)); });
   return some(of.scalars[krylov::stop] < V(value_t<V>(0.5)));
 }
 
@@ -105,8 +105,8 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
   V status = number(Status::not_converged);
   status = choose(stop > V(T(krylov::broken) - T(0.5)), number(Status::breakdown), status);
   status = choose(stop > V(T(krylov::ill_conditioned) - T(0.5)), number(Status::not_converged), status);
-  status = choose((stop > V(T(0.5))) & (stop < V(T(1.5))), choose(touched < V(T(n) - T(0.5)), number(Status::rank_deficient), number(Status::ok)),
-                  status);
+  status =
+      choose((stop > V(T(0.5))) & (stop < V(T(1.5))), choose(touched < V(T(n) - T(0.5)), number(Status::rank_deficient), number(Status::ok)), status);
   io<V>::store(tile.status + c, status);
   io<V>::store(tile.rank + c, touched);
   io<V>::store(tile.iterations + c, of.scalars[krylov::iterations]);

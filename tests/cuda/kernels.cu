@@ -106,8 +106,8 @@ __global__ void least_redundancy_kernel(const std::int32_t* incident, int dates,
 
 // Iterations on states in global memory.
 template <krylov::Method K, class M>
-__global__ void krylov_kernel(krylov::Problem<float> problem, krylov::State<Rows> state, M m, std::size_t pixels, int first, int last, float* y, float* w,
-                              float* x, float* variances, float* history, const float* live, float* squares) {
+__global__ void krylov_kernel(krylov::Problem<float> problem, krylov::State<Rows> state, M m, std::size_t pixels, int first, int last, float* y,
+                              float* w, float* x, float* variances, float* history, const float* live, float* squares) {
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
   const auto at = [&](Rows r) { return Rows{r.p + p, r.stride}; };
@@ -122,7 +122,7 @@ __global__ void krylov_kernel(krylov::Problem<float> problem, krylov::State<Rows
   krylov::iterate<float, K>(problem, of, m, first, last, norms);
   squares[p] = krylov::finish<float>(problem, of, Rows{y + p, pixels}, Rows{w + p, pixels}, Rows{x + p, pixels}, Rows{variances + p, pixels});
 }
-#define LOPSAR_KRYLOV(K, ...)                                                                                                                      \
+#define LOPSAR_KRYLOV(K, ...)                                                                                                                        \
   template __global__ void krylov_kernel<krylov::Method::K, __VA_ARGS__>(krylov::Problem<float>, krylov::State<Rows>, __VA_ARGS__, std::size_t, int, \
                                                                          int, float*, float*, float*, float*, float*, const float*, float*);
 LOPSAR_KRYLOV(cg, krylov::NoPreconditioner)

@@ -52,8 +52,14 @@ struct Result {
   lopsar::SolveReport report{};
 
   Result(std::size_t n, std::size_t pixels, std::size_t steps)
-      : x(n, pixels, 3), variances(n, pixels), history(steps + 1, pixels), status(pixels, 99), rank(pixels, -9), valid(pixels, -9),
-        iterations(pixels, -9), residual_norm(pixels, T(-9)) {}
+      : x(n, pixels, 3),
+        variances(n, pixels),
+        history(steps + 1, pixels),
+        status(pixels, 99),
+        rank(pixels, -9),
+        valid(pixels, -9),
+        iterations(pixels, -9),
+        residual_norm(pixels, T(-9)) {}
   lopsar::SolveOutput<T> output() {
     lopsar::SolveOutput<T> out;
     out.x = x.block(), out.variances = variances.block(), out.history = history.block();
@@ -64,7 +70,8 @@ struct Result {
   bool same_bits(const Result& other, const std::vector<std::size_t>& pick) const {  // pixel p here is pick[p] there
     for (std::size_t p = 0; p < pick.size(); ++p) {
       const std::size_t q = pick[p];
-      if (status[p] != other.status[q] || rank[p] != other.rank[q] || valid[p] != other.valid[q] || iterations[p] != other.iterations[q]) return false;
+      if (status[p] != other.status[q] || rank[p] != other.rank[q] || valid[p] != other.valid[q] || iterations[p] != other.iterations[q])
+        return false;
       if (!support::same_bits(residual_norm[p], other.residual_norm[q])) return false;
       for (const auto& [a, b] : {std::pair{&x, &other.x}, std::pair{&variances, &other.variances}, std::pair{&history, &other.history}})
         for (std::size_t r = 0; r < a->rows; ++r)
@@ -238,18 +245,20 @@ TEMPLATE_TEST_CASE("krylov: composed models against dense least squares", "[solv
           CHECK(r.rank[p] == static_cast<int>(n));
           CHECK(r.valid[p] == e.valid);
           const auto size = norms(dense.matrix(p), y, w, c.damp, e.x);
-          const long double inverse = e.sigma.norm(), scale = size.b + size.a * std::max(size.x, size.b * inverse / std::sqrt(static_cast<long double>(n)));
+          const long double inverse = e.sigma.norm(),
+                            scale = size.b + size.a * std::max(size.x, size.b * inverse / std::sqrt(static_cast<long double>(n)));
           const long double rounding = (1 + r.iterations[p]) * eps * scale;
           const long double atol = static_cast<long double>(options.atol), btol = static_cast<long double>(options.btol);
-          const long double tolerance = method == Method::cg
-                                            ? atol * size.ab * inverse + rounding * size.a * inverse
-                                            : std::max(atol * size.a * size.r * inverse * 1.1L, btol * size.b + atol * size.a * size.x * 1.1L) + rounding;
+          const long double tolerance =
+              method == Method::cg ? atol * size.ab * inverse + rounding * size.a * inverse
+                                   : std::max(atol * size.a * size.r * inverse * 1.1L, btol * size.b + atol * size.a * size.x * 1.1L) + rounding;
           for (std::size_t j = 0; j < n; ++j) {
             const long double error = std::fabs(static_cast<long double>(r.x.at(j, p)) - e.x(static_cast<long>(j)));
             worst = std::max(worst, error / (tolerance * e.sigma(static_cast<long>(j))));
           }
           // |r(x)|^2 = |r|^2 + |A (x - exact)|^2 of the whole system; of the observations alone the difference is at most |A (x - exact)|.
-          CHECK(std::fabs(static_cast<long double>(r.residual_norm[p]) - e.residual_norm) <= tolerance * std::sqrt(static_cast<long double>(n)) + rounding);
+          CHECK(std::fabs(static_cast<long double>(r.residual_norm[p]) - e.residual_norm) <=
+                tolerance * std::sqrt(static_cast<long double>(n)) + rounding);
           iterations += r.iterations[p];
           // The preconditioner has the rows that only y lacks: so many eigenvalues are not 1, and rounding may cost a step.
           if (kind == Kind<T>::direct) {
@@ -258,8 +267,8 @@ TEMPLATE_TEST_CASE("krylov: composed models against dense least squares", "[solv
             CHECK(r.iterations[p] <= lacking + 2);
           }
         }
-        std::cout << "  " << lopsar::name(method) << " " << kind_names[static_cast<int>(kind)] << ": " << static_cast<double>(iterations / pixels) << ", "
-                  << static_cast<double>(worst) << std::endl;
+        std::cout << "  " << lopsar::name(method) << " " << kind_names[static_cast<int>(kind)] << ": " << static_cast<double>(iterations / pixels)
+                  << ", " << static_cast<double>(worst) << std::endl;
         CHECK(worst <= 1);
       }
   }
@@ -352,7 +361,8 @@ TEMPLATE_TEST_CASE("krylov: pixels that cannot be solved harm nobody", "[solvers
       // preconditioner is another one.
       if (kind == Kind<T>::none) {
         double mean = 0, largest = 0;
-        for (std::size_t j = 8; j < 17; ++j) mean += static_cast<double>(r.x.at(j, 31)) / 9, largest = std::max(largest, std::fabs(static_cast<double>(r.x.at(j, 31))));
+        for (std::size_t j = 8; j < 17; ++j)
+          mean += static_cast<double>(r.x.at(j, 31)) / 9, largest = std::max(largest, std::fabs(static_cast<double>(r.x.at(j, 31))));
         CHECK(std::fabs(mean) <= 2 * r.iterations[31] * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest);  // rounding of each step
       }
     }
@@ -410,7 +420,8 @@ TEST_CASE("krylov: preconditioners cut the iterations", "[solvers][krylov]") {
   std::normal_distribution<double> normal;
   Data<float> d{Grid<float>(288, pixels), Grid<float>(288, pixels), Grid<float>(97, pixels)};
   for (std::size_t p = 0; p < pixels; ++p)
-    for (std::size_t k = 0; k < 288; ++k) d.y.at(k, p) = static_cast<float>(normal(random)), d.w.at(k, p) = static_cast<float>(std::pow(10, uniform(random, 0, 2)));
+    for (std::size_t k = 0; k < 288; ++k)
+      d.y.at(k, p) = static_cast<float>(normal(random)), d.w.at(k, p) = static_cast<float>(std::pow(10, uniform(random, 0, 2)));
   const Grid<float> none(1, 1);
   for (const Method method : methods) {
     long total[4] = {}, most = 0;
@@ -423,9 +434,9 @@ TEST_CASE("krylov: preconditioners cut the iterations", "[solvers][krylov]") {
         if (kind == Kind<float>::none) most = std::max<long>(most, r.iterations[p]);
       }
     }
-    std::cout << lopsar::name(method) << ", 288 x 97, weights over two decades, mean iterations: none " << total[0] / 48. << ", diagonal " << total[1] / 48.
-              << ", blocks " << total[2] / 48. << ", direct " << total[3] / 48. << std::endl;
-    CHECK(most <= 2 * 97);          // about n: each pixel has its own step lengths
+    std::cout << lopsar::name(method) << ", 288 x 97, weights over two decades, mean iterations: none " << total[0] / 48. << ", diagonal "
+              << total[1] / 48. << ", blocks " << total[2] / 48. << ", direct " << total[3] / 48. << std::endl;
+    CHECK(most <= 2 * 97);  // about n: each pixel has its own step lengths
     CHECK(10 * total[1] <= 9 * total[0]);
     CHECK(10 * total[2] <= 9 * total[1]);
     CHECK(total[3] <= 2 * static_cast<long>(pixels));
@@ -454,7 +465,8 @@ TEST_CASE("krylov: variances after n steps, lower bounds before", "[solvers][kry
         const auto early = ::solve<double>(network, d.y, options);
         for (std::size_t p = 0; p < pixels; ++p) {
           const auto exact = dense.solve(p, column(d.y, p, 0, 0), column(d.w, p, 0, 0), damp);
-          INFO(lopsar::name(method) << ", pixel " << p << ", iterations " << r.iterations[p] << ", condition " << static_cast<double>(exact.condition));
+          INFO(lopsar::name(method) << ", pixel " << p << ", iterations " << r.iterations[p] << ", condition "
+                                    << static_cast<double>(exact.condition));
           CHECK(r.iterations[p] == 6);
           for (std::size_t j = 0; j < 6; ++j) {
             const double variance = static_cast<double>(exact.sigma(static_cast<long>(j)) * exact.sigma(static_cast<long>(j)));
@@ -540,8 +552,8 @@ TEST_CASE("krylov: ill-conditioned and overflowing pixels stop with their status
   // A range of 1e-26 m: the squares of its column leave float32.
   std::vector<double> range(pixels, 8e5);
   range[6] = 1e-26;
-  const LinearOperator model = network * lopsar::hstack(lopsar::Polynomial(network, 2),
-                                                        lopsar::DemError(network, baselines(18), {lopsar::Field(range, 1, pixels), 39.0}));
+  const LinearOperator model =
+      network * lopsar::hstack(lopsar::Polynomial(network, 2), lopsar::DemError(network, baselines(18), {lopsar::Field(range, 1, pixels), 39.0}));
   Grid<float> y(45, pixels);
   for (std::size_t k = 0; k < 45; ++k)
     for (std::size_t p = 0; p < pixels; ++p) y.at(k, p) = static_cast<float>(std::sin(1.0 + static_cast<double>(3 * k + p)));
@@ -594,7 +606,9 @@ TEMPLATE_TEST_CASE("krylov: step by step the bits are those of one solve", "[sol
             for (std::size_t p = 0; p < pixels; ++p) {
               CHECK(std::isnan(norm[p]) == (p == 12));
               const auto at = static_cast<std::size_t>(std::min(2, whole.iterations[p]));
-              if (p != 12) CHECK(static_cast<double>(norm[p]) == Approx(static_cast<double>(whole.history.at(at, p))).epsilon(4 * std::numeric_limits<T>::epsilon()));
+              if (p != 12)
+                CHECK(static_cast<double>(norm[p]) ==
+                      Approx(static_cast<double>(whole.history.at(at, p))).epsilon(4 * std::numeric_limits<T>::epsilon()));
             }
           }
         }
@@ -635,16 +649,19 @@ TEST_CASE("krylov: arithmetic and errors", "[solvers][krylov]") {
   refused([](auto& s) { s.null_space = lopsar::NullSpace::minimum_norm_phase; }, "null_space none with cgls");
   refused([](auto& s) { s.preconditioner.kind = Kind<float>::direct; }, "a model to precondition with");
   refused([](auto& s) { s.preconditioner.kind = Kind<float>::blocks, s.preconditioner.block = {1, 2}; }, "each of 17 unknowns, got 2");
-  refused([](auto& s) {
-    s.preconditioner.kind = Kind<float>::direct;
-    s.preconditioner.model = std::make_shared<LinearOperator>(nearest_neighbors(12, 7).network());
-  }, "a model of 17 columns");
+  refused(
+      [](auto& s) {
+        s.preconditioner.kind = Kind<float>::direct;
+        s.preconditioner.model = std::make_shared<LinearOperator>(nearest_neighbors(12, 7).network());
+      },
+      "a model of 17 columns");
   refused([](auto& s) { s.progress = [](std::size_t) { return false; }; }, "stopped by its progress callback");
   CHECK_THROWS_AS(lopsar::IterativeSolve<float>(network, Method::cholesky), lopsar::InvalidArgument);
   Grid<float> x(17, 5), history(9, 5);
   lopsar::SolveOutput<float> out;
   out.x = x.block(), out.history = history.block();
-  CHECK_THROWS_WITH(lopsar::solve_into(network, y.view(), out, {.method = Method::cg}), ContainsSubstring("expected history of shape (55, 5), got (9, 5)"));
+  CHECK_THROWS_WITH(lopsar::solve_into(network, y.view(), out, {.method = Method::cg}),
+                    ContainsSubstring("expected history of shape (55, 5), got (9, 5)"));
   lopsar::IterativeSolve<float> steps(network);
   steps.setup(y.view());
   CHECK_THROWS_WITH(steps.read(out), ContainsSubstring("not asked for one"));
