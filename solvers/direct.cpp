@@ -9,6 +9,9 @@
 #include <lopsar/operators/error.hpp>
 #include <lopsar/solvers/cholesky.hpp>
 #include <lopsar/solvers/cpu/cholesky.hpp>
+#include <lopsar/solvers/cpu/qr.hpp>
+#include <lopsar/solvers/givens.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar::detail {
@@ -103,6 +106,41 @@ double condition(const Cholesky& cholesky, const Products& products, const Syste
   return above * below;
 }
 
+// The factors that all pixels without gaps have in common, if they do.
+template <class T>
+struct SharedFactors {
+  std::vector<T> factors;
+
+  template <class S>
+  SharedFactors(const Problem<S>& problem, const Cholesky& cholesky, const Products& products, const SolveOptions<S>& options, cpu::CholeskyTask<T>& task) {
+    const System& system = problem.system;
+    if (system.values() > 0) return;
+    std::vector<double> w;
+    int count = 0;
+    for (const auto& source : problem.sources) {
+      const bool observation = static_cast<int>(w.size()) < system.observations();
+      const double weight = static_cast<double>(source.w_all);
+      if (source.w || (!observation && source.y)) return;
+      // What the kernels take as missing, or refuse.
+      const bool there = weight >= static_cast<double>(kernels::smallest_weight<T>) && weight <= static_cast<double>(kernels::largest_weight<T>);
+      if (!there && std::abs(weight) > 0) return;
+      const bool datum = source.y || std::abs(static_cast<double>(source.y_all)) < 1e15;
+      if (!datum && !std::isnan(source.y_all)) return;
+      w.push_back(there && datum ? weight : 0.0);
+      count += observation && w.back() > 0;
+    }
+    using Rows = lanes::packed_rows<double>;
+    const auto wide = cholesky_task<double>(system, cholesky, products, options.damp);
+    std::vector<double> scratch(static_cast<std::size_t>(wide.slots + wide.neighbors) + 1), found(static_cast<std::size_t>(cholesky.factor_rows()) + 1);
+    double none = 0;
+    const auto result = kernels::factorize<double>(wide.program, Rows{&none}, Rows{w.data()}, wide.damp2, static_cast<double>(task.tau),
+                                                   static_cast<double>(task.weak), Rows{scratch.data()}, Rows{scratch.data() + wide.slots}, Rows{found.data()});
+    factors.assign(found.begin(), found.end());
+    task.shared = factors.data(), task.shared_count = static_cast<T>(count);
+    task.shared_rank = static_cast<T>(result.rank), task.shared_weak = static_cast<T>(result.weak);
+  }
+};
+
 // Beyond this condition of the scaled normal matrix float32 with one refinement leaves more than 1e-5 standard deviations where data exceed their
 // noise a thousandfold, (eps condition)^2 1e3 sqrt(K), and too many pixels would be solved twice.
 constexpr double narrow_condition = 1e3;
@@ -114,6 +152,7 @@ void run_cholesky(const Problem<S>& problem, const Cholesky& cholesky, const Pro
   auto wide = cholesky_task<double>(problem.system, cholesky, products, options.damp);
   direct.normal = wide.normal = b.data != nullptr;
   if constexpr (sizeof(T) == 4) direct.wide = &wide;
+  const SharedFactors<T> shared(problem, cholesky, products, options, direct);
   direct.squares = output.residual_norm != nullptr;
   auto task = make_task<S, T>(problem, pixels, output, options);
   task.x_in = b;
@@ -122,8 +161,35 @@ void run_cholesky(const Problem<S>& problem, const Cholesky& cholesky, const Pro
   cpu::run(task);
 }
 
+// A rotation leaves rounding errors relative to what the column held, in the root of d.
+template <class S>
+SolveReport run_qr(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options) {
+  if (options.arithmetic == Arithmetic::float32)
+    throw InvalidArgument("solve: expected arithmetic float64 with method qr, got float32; use method cholesky");
+  const System& system = problem.system;
+  const Cholesky cholesky(system);
+  const Givens givens(system, cholesky);
+  cpu::QrTask direct;
+  direct.givens = givens.program();
+  direct.factors = cholesky.program<double>();
+  direct.by_row = system.by_row().template rows<double>(), direct.by_column = system.by_column().template rows<double>();
+  direct.observations = system.observations(), direct.values = system.values();
+  direct.normal = b.data != nullptr;
+  direct.damp2 = options.damp * options.damp;
+  const double root = std::numeric_limits<double>::epsilon() * (system.rows() + system.columns());
+  direct.tau = root * root;
+  direct.negligible = root;
+  auto task = make_task<S, double>(problem, pixels, output, options);
+  task.x_in = b;
+  task.needs_observations = !direct.normal;
+  task.solver = {&direct, cpu::qr_kernel(task.level), direct.scratch_rows(), 1};
+  cpu::run(task);
+  return {Method::qr, Arithmetic::float64};
+}
+
 template <class S>
 SolveReport run(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options) {
+  if (options.method == Method::qr) return run_qr(problem, pixels, b, output, options);
   const Cholesky cholesky(problem.system);
   const Products products(problem.system);
   const bool narrow = options.arithmetic == Arithmetic::float32 ||
