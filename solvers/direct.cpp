@@ -17,14 +17,17 @@
 namespace lopsar::detail {
 namespace {
 
-// A pivot carries the rounding errors of a sum over the rows of the matrix and of as many updates as there are columns, relative to the diagonal
-// entry that it started from; it stands for nothing below them.
+// Pivots below this share of the diagonal entry are doubtful in float32.
+constexpr double doubtful = 1e-3;
+
+// A pivot d_j carries rounding errors of about eps (sum_i |v_i| sqrt(N_ii))^2, with v the vector that eliminates column j (v_j = 1): eps times a sum over
+// rows and columns, times the ratio of the diagonal along v, which weights over four decades spread by 1e4. float32 decides no rank: what it doubts goes
+// to float64.
 template <class T>
 T rank_limit(const System& system) {
-  return static_cast<T>(4) * std::numeric_limits<T>::epsilon() * static_cast<T>(system.rows() + system.columns());
+  if (sizeof(T) == 4) return static_cast<T>(doubtful);
+  return static_cast<T>(1e4 * std::numeric_limits<double>::epsilon() * (system.rows() + system.columns()));
 }
-
-}  // namespace
 
 template <class T>
 cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesky, const Products& products, double damp) {
@@ -34,7 +37,7 @@ cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesk
   task.observations = system.observations(), task.values = system.values();
   task.damp2 = static_cast<T>(damp * damp);
   task.tau = rank_limit<T>(system);
-  task.weak = sizeof(T) == 4 ? T(1e-3) : T(1e-6);
+  task.weak = static_cast<T>(sizeof(T) == 4 ? doubtful : 1e-6);
   task.negligible = task.tau;
   task.slots = std::max(cholesky.slot_rows(), cholesky.columns()), task.neighbors = cholesky.neighbor_rows();
   return task;
@@ -53,6 +56,17 @@ void check(const SolveOptions<S>& options) {
     throw InvalidArgument("solve: expected damp >= 0 and finite, got " + std::to_string(options.damp));
 }
 
+using Rows = lanes::packed_rows<double>;
+
+// One pixel; inlining the kernel at every call would take minutes to compile.
+kernels::CholeskyResult<double> factorize_one(const cpu::CholeskyTask<double>& task, std::vector<double>& values, std::vector<double>& w, double tau,
+                                              double weak, std::vector<double>& factors) {
+  std::vector<double> scratch(static_cast<std::size_t>(task.slots + task.neighbors) + 1);
+  factors.assign(static_cast<std::size_t>(task.program.factor_rows) + 1, 0.0);
+  return kernels::factorize<double>(task.program, Rows{values.data()}, Rows{w.data()}, task.damp2, tau, weak, Rows{scratch.data()},
+                                    Rows{scratch.data() + task.slots}, Rows{factors.data()});
+}
+
 // Ratio of the largest to the smallest eigenvalue of the normal matrix with unit weights and a diagonal of ones, at a pixel whose fields make
 // sense, by iteration (good to a factor of two); infinity where it is singular.
 double condition(const Cholesky& cholesky, const Products& products, const System& system, std::size_t pixels, double damp) {
@@ -68,11 +82,8 @@ double condition(const Cholesky& cholesky, const Products& products, const Syste
     if (flaw > 0) return std::numeric_limits<double>::infinity();
   }
   const auto task = cholesky_task<double>(system, cholesky, products, damp);
-  using Rows = lanes::packed_rows<double>;
-  Values w(static_cast<std::size_t>(system.rows()) + 1, 1.0), scratch(static_cast<std::size_t>(task.slots + task.neighbors) + 1);
-  Values factors(static_cast<std::size_t>(cholesky.factor_rows())), x(n), z(n), r(w.size()), scale(n);
-  const auto result = kernels::factorize<double>(task.program, Rows{values.data()}, Rows{w.data()}, task.damp2, task.tau, task.weak, Rows{scratch.data()},
-                                                 Rows{scratch.data() + task.slots}, Rows{factors.data()}, [] {});
+  Values w(static_cast<std::size_t>(system.rows()) + 1, 1.0), factors, x(n), z(n), r(w.size()), scale(n);
+  const auto result = factorize_one(task, values, w, task.tau, task.weak, factors);
   if (result.rank < static_cast<double>(n)) return std::numeric_limits<double>::infinity();
   for (std::size_t q = 0, at = 0; q < n; ++q) {
     const auto j = static_cast<std::size_t>(cholesky.order()[q]);
@@ -129,12 +140,9 @@ struct SharedFactors {
       w.push_back(there && datum ? weight : 0.0);
       count += observation && w.back() > 0;
     }
-    using Rows = lanes::packed_rows<double>;
-    const auto wide = cholesky_task<double>(system, cholesky, products, options.damp);
-    std::vector<double> scratch(static_cast<std::size_t>(wide.slots + wide.neighbors) + 1), found(static_cast<std::size_t>(cholesky.factor_rows()) + 1);
-    double none = 0;
-    const auto result = kernels::factorize<double>(wide.program, Rows{&none}, Rows{w.data()}, wide.damp2, static_cast<double>(task.tau),
-                                                   static_cast<double>(task.weak), Rows{scratch.data()}, Rows{scratch.data() + wide.slots}, Rows{found.data()});
+    std::vector<double> values(1), found;
+    const auto result = factorize_one(cholesky_task<double>(system, cholesky, products, options.damp), values, w, static_cast<double>(task.tau),
+                                      static_cast<double>(task.weak), found);
     factors.assign(found.begin(), found.end());
     task.shared = factors.data(), task.shared_count = static_cast<T>(count);
     task.shared_rank = static_cast<T>(result.rank), task.shared_weak = static_cast<T>(result.weak);

@@ -287,7 +287,7 @@ TEST_CASE("cholesky and QR: rank, status and what remains determined", "[solvers
           if (exact.determined[j]) CHECK(static_cast<double>(std::fabs(static_cast<long double>(r.x.at(j, p)) - exact.x(at)) / exact.sigma(at)) <= 1e-7);
         }
       }
-      if (model.damp == 0) CHECK(deficient >= 30);
+      if (model.damp == 0) CHECK(deficient >= 16);  // those without data after a date
       else CHECK(deficient == 0);
     }
   }
