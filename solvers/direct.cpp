@@ -29,6 +29,8 @@ T rank_limit(const System& system) {
   return static_cast<T>(1e4 * std::numeric_limits<double>::epsilon() * (system.rows() + system.columns()));
 }
 
+}  // namespace
+
 template <class T>
 cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesky, const Products& products, double damp) {
   cpu::CholeskyTask<T> task;
