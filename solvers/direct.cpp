@@ -9,16 +9,24 @@
 #include <lopsar/operators/error.hpp>
 #include <lopsar/solvers/cholesky.hpp>
 #include <lopsar/solvers/cpu/cholesky.hpp>
+#include <lopsar/solvers/cpu/qr.hpp>
+#include <lopsar/solvers/givens.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar::detail {
 namespace {
 
-// A pivot carries the rounding errors of a sum over the rows of the matrix and of as many updates as there are columns, relative to the diagonal
-// entry that it started from; it stands for nothing below them.
+// Pivots below this share of the diagonal entry are doubtful in float32.
+constexpr double doubtful = 1e-3;
+
+// A pivot d_j carries rounding errors of about eps (sum_i |v_i| sqrt(N_ii))^2, with v the vector that eliminates column j (v_j = 1): eps times a sum over
+// rows and columns, times the ratio of the diagonal along v, which weights over four decades spread by 1e4. float32 decides no rank: what it doubts goes
+// to float64.
 template <class T>
 T rank_limit(const System& system) {
-  return static_cast<T>(4) * std::numeric_limits<T>::epsilon() * static_cast<T>(system.rows() + system.columns());
+  if (sizeof(T) == 4) return static_cast<T>(doubtful);
+  return static_cast<T>(1e4 * std::numeric_limits<double>::epsilon() * (system.rows() + system.columns()));
 }
 
 }  // namespace
@@ -31,7 +39,7 @@ cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesk
   task.observations = system.observations(), task.values = system.values();
   task.damp2 = static_cast<T>(damp * damp);
   task.tau = rank_limit<T>(system);
-  task.weak = sizeof(T) == 4 ? T(1e-3) : T(1e-6);
+  task.weak = static_cast<T>(sizeof(T) == 4 ? doubtful : 1e-6);
   task.negligible = task.tau;
   task.slots = std::max(cholesky.slot_rows(), cholesky.columns()), task.neighbors = cholesky.neighbor_rows();
   return task;
@@ -50,6 +58,17 @@ void check(const SolveOptions<S>& options) {
     throw InvalidArgument("solve: expected damp >= 0 and finite, got " + std::to_string(options.damp));
 }
 
+using Rows = lanes::packed_rows<double>;
+
+// One pixel; inlining the kernel at every call would take minutes to compile.
+kernels::CholeskyResult<double> factorize_one(const cpu::CholeskyTask<double>& task, std::vector<double>& values, std::vector<double>& w, double tau,
+                                              double weak, std::vector<double>& factors) {
+  std::vector<double> scratch(static_cast<std::size_t>(task.slots + task.neighbors) + 1);
+  factors.assign(static_cast<std::size_t>(task.program.factor_rows) + 1, 0.0);
+  return kernels::factorize<double>(task.program, Rows{values.data()}, Rows{w.data()}, task.damp2, tau, weak, Rows{scratch.data()},
+                                    Rows{scratch.data() + task.slots}, Rows{factors.data()});
+}
+
 // Ratio of the largest to the smallest eigenvalue of the normal matrix with unit weights and a diagonal of ones, at a pixel whose fields make
 // sense, by iteration (good to a factor of two); infinity where it is singular.
 double condition(const Cholesky& cholesky, const Products& products, const System& system, std::size_t pixels, double damp) {
@@ -65,11 +84,8 @@ double condition(const Cholesky& cholesky, const Products& products, const Syste
     if (flaw > 0) return std::numeric_limits<double>::infinity();
   }
   const auto task = cholesky_task<double>(system, cholesky, products, damp);
-  using Rows = lanes::packed_rows<double>;
-  Values w(static_cast<std::size_t>(system.rows()) + 1, 1.0), scratch(static_cast<std::size_t>(task.slots + task.neighbors) + 1);
-  Values factors(static_cast<std::size_t>(cholesky.factor_rows())), x(n), z(n), r(w.size()), scale(n);
-  const auto result = kernels::factorize<double>(task.program, Rows{values.data()}, Rows{w.data()}, task.damp2, task.tau, task.weak, Rows{scratch.data()},
-                                                 Rows{scratch.data() + task.slots}, Rows{factors.data()}, [] {});
+  Values w(static_cast<std::size_t>(system.rows()) + 1, 1.0), factors, x(n), z(n), r(w.size()), scale(n);
+  const auto result = factorize_one(task, values, w, task.tau, task.weak, factors);
   if (result.rank < static_cast<double>(n)) return std::numeric_limits<double>::infinity();
   for (std::size_t q = 0, at = 0; q < n; ++q) {
     const auto j = static_cast<std::size_t>(cholesky.order()[q]);
@@ -103,6 +119,38 @@ double condition(const Cholesky& cholesky, const Products& products, const Syste
   return above * below;
 }
 
+// The factors that all pixels without gaps have in common, if they do.
+template <class T>
+struct SharedFactors {
+  std::vector<T> factors;
+
+  template <class S>
+  SharedFactors(const Problem<S>& problem, const Cholesky& cholesky, const Products& products, const SolveOptions<S>& options, cpu::CholeskyTask<T>& task) {
+    const System& system = problem.system;
+    if (system.values() > 0) return;
+    std::vector<double> w;
+    int count = 0;
+    for (const auto& source : problem.sources) {
+      const bool observation = static_cast<int>(w.size()) < system.observations();
+      const double weight = static_cast<double>(source.w_all);
+      if (source.w || (!observation && source.y)) return;
+      // What the kernels take as missing, or refuse.
+      const bool there = weight >= static_cast<double>(kernels::smallest_weight<T>) && weight <= static_cast<double>(kernels::largest_weight<T>);
+      if (!there && std::abs(weight) > 0) return;
+      const bool datum = source.y || std::abs(static_cast<double>(source.y_all)) < 1e15;
+      if (!datum && !std::isnan(source.y_all)) return;
+      w.push_back(there && datum ? weight : 0.0);
+      count += observation && w.back() > 0;
+    }
+    std::vector<double> values(1), found;
+    const auto result = factorize_one(cholesky_task<double>(system, cholesky, products, options.damp), values, w, static_cast<double>(task.tau),
+                                      static_cast<double>(task.weak), found);
+    factors.assign(found.begin(), found.end());
+    task.shared = factors.data(), task.shared_count = static_cast<T>(count);
+    task.shared_rank = static_cast<T>(result.rank), task.shared_weak = static_cast<T>(result.weak);
+  }
+};
+
 // Beyond this condition of the scaled normal matrix float32 with one refinement leaves more than 1e-5 standard deviations where data exceed their
 // noise a thousandfold, (eps condition)^2 1e3 sqrt(K), and too many pixels would be solved twice.
 constexpr double narrow_condition = 1e3;
@@ -114,6 +162,7 @@ void run_cholesky(const Problem<S>& problem, const Cholesky& cholesky, const Pro
   auto wide = cholesky_task<double>(problem.system, cholesky, products, options.damp);
   direct.normal = wide.normal = b.data != nullptr;
   if constexpr (sizeof(T) == 4) direct.wide = &wide;
+  const SharedFactors<T> shared(problem, cholesky, products, options, direct);
   direct.squares = output.residual_norm != nullptr;
   auto task = make_task<S, T>(problem, pixels, output, options);
   task.x_in = b;
@@ -122,8 +171,35 @@ void run_cholesky(const Problem<S>& problem, const Cholesky& cholesky, const Pro
   cpu::run(task);
 }
 
+// A rotation leaves rounding errors relative to what the column held, in the root of d.
+template <class S>
+SolveReport run_qr(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options) {
+  if (options.arithmetic == Arithmetic::float32)
+    throw InvalidArgument("solve: expected arithmetic float64 with method qr, got float32; use method cholesky");
+  const System& system = problem.system;
+  const Cholesky cholesky(system);
+  const Givens givens(system, cholesky);
+  cpu::QrTask direct;
+  direct.givens = givens.program();
+  direct.factors = cholesky.program<double>();
+  direct.by_row = system.by_row().template rows<double>(), direct.by_column = system.by_column().template rows<double>();
+  direct.observations = system.observations(), direct.values = system.values();
+  direct.normal = b.data != nullptr;
+  direct.damp2 = options.damp * options.damp;
+  const double root = std::numeric_limits<double>::epsilon() * (system.rows() + system.columns());
+  direct.tau = root * root;
+  direct.negligible = root;
+  auto task = make_task<S, double>(problem, pixels, output, options);
+  task.x_in = b;
+  task.needs_observations = !direct.normal;
+  task.solver = {&direct, cpu::qr_kernel(task.level), direct.scratch_rows(), 1};
+  cpu::run(task);
+  return {Method::qr, Arithmetic::float64};
+}
+
 template <class S>
 SolveReport run(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options) {
+  if (options.method == Method::qr) return run_qr(problem, pixels, b, output, options);
   const Cholesky cholesky(problem.system);
   const Products products(problem.system);
   const bool narrow = options.arithmetic == Arithmetic::float32 ||

@@ -102,12 +102,10 @@ SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<
           model.name() + "; use method auto or cholesky");
   }
   switch (options.method) {
-    case Method::automatic:
-    case Method::cholesky: return detail::solve_direct(model, y, output, options);
     case Method::cg:
     case Method::cgls:
     case Method::lsqr: return detail::solve_iterative(model, y, output, options);
-    default: throw InvalidArgument("solve: expected method auto, edge-flow, cholesky, cg, cgls or lsqr, got " + name(options.method));
+    default: return detail::solve_direct(model, y, output, options);
   }
 }
 

@@ -151,16 +151,21 @@ Products::Products(const System& system) : rows_(system.rows()), columns_(system
 template <class T>
 void System::fill_values(std::size_t first, std::size_t n, int lane, int lanes, T* out, T* flaw) const {
   constexpr std::size_t most = 512;  // pixels of a tile
-  double sum[most], product[most];
+  double sum[most];
   const std::size_t all = static_cast<std::size_t>(lanes), width = static_cast<std::size_t>(lane);
+  // Products of field rows first: several values are made of the same.
+  thread_local std::vector<double> products;
+  products.assign(matrix_.factors.size() * n, 1.0);
+  for (std::size_t f = 0; f < matrix_.factors.size(); ++f)
+    for (const auto& row : matrix_.factors[f]) matrix_.fields[static_cast<std::size_t>(row.field)].multiply(row.row, first, n, products.data() + f * n);
   for (std::size_t v = 0; v < terms_.size(); ++v) {
     std::fill_n(sum, all, 0.0);
     for (const auto& term : terms_[v]) {
-      std::fill_n(product, n, term.coefficient);
-      if (term.factor >= 0)
-        for (const auto& row : matrix_.factors[static_cast<std::size_t>(term.factor)])
-          matrix_.fields[static_cast<std::size_t>(row.field)].multiply(row.row, first, n, product);
-      for (std::size_t p = 0; p < n; ++p) sum[p] += product[p];
+      const double* const product = products.data() + static_cast<std::size_t>(std::max(term.factor, 0)) * n;
+      if (term.factor < 0)
+        for (std::size_t p = 0; p < n; ++p) sum[p] += term.coefficient;
+      else
+        for (std::size_t p = 0; p < n; ++p) sum[p] += term.coefficient * product[p];
     }
     for (std::size_t p = 0; p < n; ++p)
       if (!(std::abs(sum[p]) <= static_cast<double>(std::numeric_limits<T>::max()))) {

@@ -23,6 +23,10 @@ struct CholeskyTask {
   T weak = 0;            // a pixel with d <= weak N_jj: float64 refines it, float32 gives up
   T negligible = 0;      // see undetermined()
   int slots = 0, neighbors = 0;
+  // Where weights and matrix are the same at every pixel: rows of factors of one that misses nothing, how many observations that one has, and what
+  // factorize() said of it.
+  const T* shared = nullptr;
+  T shared_count = 0, shared_rank = 0, shared_weak = 0;
   // float32 only, for pixels that it is not enough for: see trusted().
   const CholeskyTask<double>* wide = nullptr;
 

@@ -8,6 +8,15 @@ namespace lopsar::cpu {
 namespace {
 using namespace kernels;
 
+// Two registers hide the latency from column to column (see tile_solver()).
+#if LOPSAR_LEVEL == 0
+template <class T>
+using operand = T;
+#else
+template <class T>
+using operand = pack<native<T>, 2>;
+#endif
+
 template <class V>
 struct Group {
   using T = value_t<V>;
@@ -97,9 +106,20 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     if (!task.normal && !task.everywhere && !some(count > zero)) continue;
     Group<V> group(task, tile, c);
     const auto x = group.x;
-    const auto result = factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors,
-                                     group.factors, ahead);
-    if (task.normal) group.keep_right_hand_side();
+    const auto alike = count > V(task.shared_count - T(0.5));
+    CholeskyResult<V> result{zero, zero};
+    if (!task.shared || some(!alike))
+      result = factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors, group.factors, ahead);
+    if (task.shared && some(alike)) {
+      for (int k = 0; k < task.program.factor_rows; ++k, ahead()) group.factors.set(k, choose(alike, V(task.shared[k]), group.factors[k]));
+      result.rank = choose(alike, V(task.shared_rank), result.rank);
+      result.weak = choose(alike, V(task.shared_weak), result.weak);
+    }
+    if (task.normal) {
+      const auto finite = all_finite<V>(n, x);
+      if (some(!finite)) io<V>::store(tile.flaw + c, choose(finite, io<V>::load(tile.flaw + c), one));
+      group.keep_right_hand_side();
+    }
     const V data = group.right_hand_side();
     for (int j = 0; j < n; ++j) x.set(j, group.columns[j]);
     if constexpr (narrow)
@@ -155,7 +175,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
 // The pixels of a tile that are marked in `iterations`, as many as a register of float64 holds at a time. Lanes do not see each other: it does not
 // matter which pixels share a register.
 [[maybe_unused]] void solve_wide(const CholeskyTask<float>& task, SystemTile<float>& tile) {
-  using W = native<double>;
+  using W = operand<double>;
   constexpr int lanes_ = width<W>;
   const CholeskyTask<double>& wide = *task.wide;
   SystemTile<double> part;
@@ -199,9 +219,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
 template <class T>
 void solve(const void* self, SystemTile<T>& tile) {
   const auto& task = *static_cast<const CholeskyTask<T>*>(self);
-  using V = native<T>;
-  if (tile.lane == 2 * width<V>) solve_groups<pack<V, 2>>(task, tile);
-  else solve_groups<V>(task, tile);
+  solve_groups<operand<T>>(task, tile);
   if constexpr (sizeof(T) == 4) {
     bool marked = false;
     for (int c = 0; c < tile.pixels; ++c) marked = marked || tile.iterations[c] > 0.5f;

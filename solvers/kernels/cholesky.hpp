@@ -167,6 +167,29 @@ LOPSAR_HD V backward_column(const int* neighbor, V sum, Factors factors, std::pt
   return sum;
 }
 
+// x_j = start(x_j, 1/d_j) - sum_i l_i x_i, from the last column eliminated to the first.
+template <class V, class Factors, class Rows, class Start>
+LOPSAR_HD void back_substitute(const CholeskyProgram<value_t<V>>& program, Factors factors, Rows x, Start start) {
+  const int* op = program.backward;
+  std::ptrdiff_t at = program.factor_rows + 2;
+  for (int q = 0; q < program.columns; ++q) {
+    const int m = op[1];
+    at -= m + 2;
+    V sum = start(x[op[0]], factors[at - 2]);
+    switch (m) {
+      case 0: break;
+#define F(M) \
+  case M: sum = backward_column<V, M>(op + 2, sum, factors, at, x); break;
+      LOPSAR_CHOLESKY_DEGREES(F)
+#undef F
+      default:
+        for (int a = 0; a < m; ++a) sum = nmadd(factors[at + a], x[op[2 + a]], sum);
+    }
+    x.set(op[0], sum);
+    op += 2 + m;
+  }
+}
+
 // x: rows of b, then of the solution of N x = b. The unknowns of dependent columns become 0.
 template <class V, class Factors, class Rows>
 LOPSAR_HD void substitute(const CholeskyProgram<value_t<V>>& program, Factors factors, Rows x) {
@@ -188,23 +211,7 @@ LOPSAR_HD void substitute(const CholeskyProgram<value_t<V>>& program, Factors fa
     op += m;
     at += m + 2;
   }
-  op = program.backward;
-  for (int q = 0; q < program.columns; ++q) {
-    const int m = op[1];
-    at -= m + 2;
-    V sum = x[op[0]] * factors[at - 2];
-    switch (m) {
-      case 0: break;
-#define F(M) \
-  case M: sum = backward_column<V, M>(op + 2, sum, factors, at, x); break;
-      LOPSAR_CHOLESKY_DEGREES(F)
-#undef F
-      default:
-        for (int a = 0; a < m; ++a) sum = nmadd(factors[at + a], x[op[2 + a]], sum);
-    }
-    x.set(op[0], sum);
-    op += 2 + m;
-  }
+  back_substitute<V>(program, factors, x, [](V own, V inverse) { return own * inverse; });
 }
 
 // Which unknowns the dependent columns leave undetermined: 1, else 0. They are those where a vector v of the null space, a generic one, differs from

@@ -32,6 +32,15 @@ struct SystemProducts {
 };
 inline constexpr int widest_segment = 12;
 
+// Whether none of n rows is NaN or infinite.
+template <class V, class Rows>
+LOPSAR_HD mask_t<V> all_finite(int n, Rows x) {
+  const V zero(value_t<V>(0));
+  V sum = zero;
+  for (int i = 0; i < n; ++i) sum = sum + x[i] * zero;
+  return sum < V(value_t<V>(1));  // comparisons with NaN are false
+}
+
 // sum_j a_ij x_j of row i. values, x: rows of lanes.
 template <class V, class Values, class Rows>
 LOPSAR_HD V row_product(const SystemMatrix<value_t<V>>& a, int i, Values values, Rows x) {

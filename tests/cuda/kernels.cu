@@ -6,9 +6,12 @@
 #include <lopsar/operators/kernels/pattern.hpp>
 #include <lopsar/operators/kernels/series.hpp>
 #include <lopsar/operators/kernels/stencil.hpp>
+#include <lopsar/solvers/kernels/cholesky.hpp>
 #include <lopsar/solvers/kernels/edge_flow.hpp>
 #include <lopsar/solvers/kernels/krylov.hpp>
+#include <lopsar/solvers/kernels/givens.hpp>
 #include <lopsar/solvers/kernels/observation.hpp>
+#include <lopsar/solvers/kernels/system.hpp>
 
 using namespace lopsar::kernels;
 using Rows = strided_rows<float>;
@@ -131,3 +134,45 @@ LOPSAR_KRYLOV(lsqr, krylov::NoPreconditioner)
 LOPSAR_KRYLOV(cgls, krylov::DiagonalPreconditioner<Rows>)
 LOPSAR_KRYLOV(lsqr, krylov::DiagonalPreconditioner<Rows>)
 LOPSAR_KRYLOV(cgls, krylov::CholeskyPreconditioner<float, Rows>)
+// Slots in shared memory, factors in global memory.
+__global__ void __launch_bounds__(128)
+    factorize_kernel(CholeskyProgram<float> program, std::size_t pixels, int slots, float damp2, float tau, float weak, float* values, float* w,
+                     float* factors, float* rank, float* weak_out) {
+  extern __shared__ float scratch[];
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  const auto result = factorize<float>(program, Rows{values + p, pixels}, Rows{w + p, pixels}, damp2, tau, weak, Rows{scratch + threadIdx.x, blockDim.x},
+                                       Rows{scratch + slots * blockDim.x + threadIdx.x, blockDim.x}, Rows{factors + p, pixels});
+  rank[p] = result.rank;
+  weak_out[p] = result.weak;
+}
+
+__global__ void substitute_kernel(CholeskyProgram<float> program, std::size_t pixels, float* factors, float* x) {
+  const std::size_t p = this_pixel();
+  if (p < pixels) substitute<float>(program, Rows{factors + p, pixels}, Rows{x + p, pixels});
+}
+
+__global__ void undetermined_kernel(CholeskyProgram<float> program, std::size_t pixels, float negligible, float* factors, float* u) {
+  const std::size_t p = this_pixel();
+  if (p < pixels) undetermined<float>(program, negligible, Rows{factors + p, pixels}, Rows{u + p, pixels});
+}
+
+// r = W (y - A x) and A' r of a model.
+__global__ void weighted_residual_kernel(SystemProducts<float> a, std::size_t pixels, float* values, float* y, float* w, float* x, float* r) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  const Rows data{y + p, pixels}, weight{w + p, pixels}, out{r + p, pixels};
+  product<float>(a, a.rows, Rows{values + p, pixels}, Rows{x + p, pixels}, [&](int k, float ax) { out.set(k, weight[k] * (data[k] - ax)); });
+}
+__global__ void system_adjoint_kernel(SystemProducts<float> a, std::size_t pixels, float* values, float* r, float* g) {
+  const std::size_t p = this_pixel();
+  if (p < pixels) adjoint<float>(a, Rows{values + p, pixels}, Rows{r + p, pixels}, Rows{g + p, pixels});
+}
+
+__global__ void rotate_kernel(GivensProgram program, SystemMatrix<float> a, SystemMatrix<float> by_column, std::size_t pixels, float damp2, float tau,
+                              float* values, float* y, float* w, float* factors, float* theta, float* work, float* rank) {
+  const std::size_t p = this_pixel();
+  if (p >= pixels) return;
+  rank[p] = rotate<float>(program, a, by_column, Rows{values + p, pixels}, Rows{y + p, pixels}, Rows{w + p, pixels}, damp2, tau, Rows{factors + p, pixels},
+                          Rows{theta + p, pixels}, Rows{work + p, pixels});
+}

@@ -114,6 +114,8 @@ std::vector<Case> cases(std::size_t pixels) {
   all.push_back({"the same, second differences", dates, {smooth(lopsar::TimeDifference(network, 2), 2), smooth(lopsar::TimeDifference(network, 1), 2)},
                  {1e-4, 1e-3}, 0.1});
   all.push_back({"network", network, {}, {}, 0});
+  all.push_back({"free dates and velocity, smoothed",
+                 lopsar::hstack(network, network * lopsar::Polynomial(network, 1)), {smooth(lopsar::TimeDifference(network, 1), 1)}, {0.01}, 0.1});
   return all;
 }
 
@@ -212,5 +214,317 @@ TEST_CASE("cholesky: composed models against dense least squares", "[solvers][ch
               << worst[1] << "  float64 " << worst[2] << "  condition " << static_cast<double>(condition) << std::endl;
     CHECK(worst[1] <= 1e-4);
     CHECK(worst[2] <= 1e-8);
+  }
+}
+
+// Everything about a pixel that has no unique solution: a model of free dates without smoothing, from which interferograms are taken away.
+TEST_CASE("cholesky and QR: rank, status and what remains determined", "[solvers][cholesky][qr][rank]") {
+  constexpr std::size_t pixels = 64;
+  const Network network = nearest_neighbors(60, 24).network(5);
+  const std::size_t D = network.dates().size(), K = 60;
+  struct Model {
+    std::string name;
+    LinearOperator op;
+    double damp;
+  };
+  std::vector<Model> models;
+  models.push_back({"network", network, 0});
+  models.push_back({"step, velocity and DEM error",
+                    network * lopsar::hstack(lopsar::Polynomial(network, 1), lopsar::Step(network, {network.dates()[10], network.dates()[17]}),
+                                             1000.0 * lopsar::DemError(network, baselines(D), geometry(pixels))),
+                    0});
+  // Free dates take up any velocity: exactly collinear.
+  models.push_back({"dates and velocity", lopsar::hstack(network, network * lopsar::Polynomial(network, 1)), 0});
+  models.push_back({"the same, damped", models.back().op, 0.1});
+  for (const auto& model : models) {
+    const Case c{model.name, model.op, {}, {}, 0};
+    const DenseModel dense(c.model, {}, pixels);
+    auto data = simulate<double>(c, dense, pixels, 5, 3);
+    std::mt19937_64 random(8);
+    for (std::size_t p = 0; p < pixels; ++p)
+      for (std::size_t k = 0; k < K; ++k) {
+        const auto& pair = network.pairs()[k];
+        const auto from = std::min(pair.first, pair.second), to = std::max(pair.first, pair.second);
+        bool lost = false;
+        if (p % 4 == 1) lost = from < 12 + p % 3 && to >= 12 + p % 3;        // the sequence cut in two
+        if (p % 4 == 2) lost = from >= 9 || to >= 9 || uniform(random, 0, 1) < 0.3;  // all data after a date
+        if (p % 4 == 3) lost = (from * 7 + to * 3 + p) % 3 != 0;              // few left
+        if (p == 40) lost = k != 7;                                           // one left
+        if (lost && random() % 2) data.y.at(k, p) = std::numeric_limits<double>::quiet_NaN();
+        else if (lost) data.w.at(k, p) = 0;
+      }
+    Grid<float> y32(K, pixels), w32(K, pixels);
+    for (std::size_t k = 0; k < K; ++k)
+      for (std::size_t p = 0; p < pixels; ++p) y32.at(k, p) = static_cast<float>(data.y.at(k, p)), w32.at(k, p) = static_cast<float>(data.w.at(k, p));
+    for (const Method method : {Method::cholesky, Method::qr}) {
+      lopsar::SolveOptions<double> options = data.options(c);
+      options.method = method, options.damp = model.damp;
+      const auto r = ::solve<double>(c.model, data.y.view(), options);
+      lopsar::SolveOptions<float> narrow;
+      narrow.weights = w32.view(), narrow.method = method, narrow.damp = model.damp;
+      narrow.arithmetic = method == Method::cholesky ? Arithmetic::float32 : Arithmetic::automatic;
+      const auto r32 = ::solve<float>(c.model, y32.view(), narrow);
+      INFO(model.name << ", " << lopsar::name(method));
+      int deficient = 0;
+      for (std::size_t p = 0; p < pixels; ++p) {
+        INFO("pixel " << p);
+        // What float32 blocks hold differs from the float64 ones; which numbers are missing does not.
+        const auto exact = dense.solve(p, data.column(data.y, p, false), data.column(data.w, p, true), model.damp, 1e-9L);
+        const bool whole = exact.rank == static_cast<long>(r.x.rows);
+        deficient += !whole;
+        const auto status = number(exact.valid == 0 ? Status::no_data : whole ? Status::ok : Status::rank_deficient);
+        CHECK(r.status[p] == status);
+        CHECK(r32.status[p] == status);
+        if (exact.valid == 0) continue;
+        CHECK(r.rank[p] == exact.rank);
+        CHECK(r32.rank[p] == exact.rank);
+        for (std::size_t j = 0; j < r.x.rows; ++j) {
+          INFO("unknown " << j);
+          const auto at = static_cast<long>(j);
+          CHECK(std::isnan(r.x.at(j, p)) == !exact.determined[j]);
+          CHECK(std::isnan(r32.x.at(j, p)) == !exact.determined[j]);
+          // Rounding of float64 times the condition of what is determined, at most 1e5 here: 1e-9 standard deviations times the data's size.
+          if (exact.determined[j]) CHECK(static_cast<double>(std::fabs(static_cast<long double>(r.x.at(j, p)) - exact.x(at)) / exact.sigma(at)) <= 1e-7);
+        }
+      }
+      if (model.damp == 0) CHECK(deficient >= 16);  // those without data after a date
+      else CHECK(deficient == 0);
+    }
+  }
+}
+
+TEST_CASE("cholesky and QR: status of pixels that cannot be solved; they harm nobody", "[solvers][cholesky][qr][status]") {
+  constexpr std::size_t pixels = 70;
+  const auto c = cases(pixels)[0];
+  const DenseModel dense(c.model, c.priors, pixels);
+  const auto clean = simulate<float>(c, dense, pixels, 5, 4);
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  auto bad = clean;
+  std::vector<Status> expected(pixels, Status::ok);
+  for (std::size_t k = 0; k < bad.y.rows; ++k) bad.y.at(k, 3) = nan, bad.w.at(k, 20) = 0, bad.w.at(k, 21) = nan;
+  for (const std::size_t p : {3u, 20u, 21u}) expected[p] = Status::no_data;
+  const auto put = [&](std::size_t p) { return expected[p] = Status::not_finite, p; };
+  for (const std::size_t p : {5u, 6u, 7u, 8u, 64u}) bad.y.at(11, p) = 1, bad.w.at(11, p) = 1;
+  bad.y.at(11, put(5)) = infinity;
+  bad.y.at(11, put(6)) = -infinity;
+  bad.w.at(11, put(7)) = -1;
+  bad.w.at(11, put(8)) = infinity;
+  bad.w.at(11, put(64)) = 1e20f;
+  bad.y.at(11, 9) = nan, bad.w.at(11, 9) = infinity;  // missing: not looked at further
+  bad.y.at(11, 10) = infinity, bad.w.at(11, 10) = 0;
+  for (const Method method : {Method::cholesky, Method::qr})
+    for (const Arithmetic arithmetic : {Arithmetic::float32, Arithmetic::float64}) {
+      if (method == Method::qr && arithmetic == Arithmetic::float32) continue;
+      auto options = clean.options(c), bad_options = bad.options(c);
+      options.method = bad_options.method = method, options.arithmetic = bad_options.arithmetic = arithmetic;
+      const auto good = ::solve<float>(c.model, clean.y.view(), options), r = ::solve<float>(c.model, bad.y.view(), bad_options);
+      for (std::size_t p = 0; p < pixels; ++p) {
+        INFO("pixel " << p << ", status " << int(r.status[p]));
+        CHECK(r.status[p] == number(expected[p]));
+        const bool solved = expected[p] == Status::ok, touched = p == 9 || p == 10 || !solved;
+        for (std::size_t j = 0; j < r.x.rows; ++j) {
+          CHECK(std::isnan(r.x.at(j, p)) == !solved);
+          if (!touched) CHECK(same_bits(r.x.at(j, p), good.x.at(j, p)));
+        }
+        CHECK(std::isnan(r.residual_norm[p]) == !solved);
+        CHECK(r.rank[p] == (solved ? static_cast<int>(r.x.rows) : 0));
+      }
+    }
+}
+
+TEMPLATE_TEST_CASE("cholesky and QR: bits depend on nothing but the pixel", "[solvers][cholesky][qr][bits]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = 150;
+  const auto all = cases(pixels);
+  for (const std::size_t which : {0u, 4u, 5u}) {
+    const auto& c = all[which];
+    const DenseModel dense(c.model, c.priors, pixels);
+    auto data = simulate<T>(c, dense, pixels, 10, 5);
+    for (std::size_t p = 0; p < pixels; ++p)
+      for (std::size_t k = 0; k < data.w.rows; ++k) {
+        if (p % 7 == 3 && k % 3) data.w.at(k, p) = 0;      // rank-deficient ones among the others
+        if (p % 11 == 5) data.y.at(k, p) *= T(1000);       // and ones that float32 is not enough for
+      }
+    for (const Arithmetic arithmetic : {Arithmetic::float32, Arithmetic::float64})
+      for (const Method method : {Method::cholesky, Method::qr}) {
+        if (method == Method::qr && arithmetic == Arithmetic::float32) continue;
+        auto options = data.options(c);
+        options.method = method, options.arithmetic = arithmetic, options.threads = 1;
+        const auto whole = ::solve<T>(c.model, data.y.view(), options);
+        INFO(c.name << ", " << lopsar::name(method) << (arithmetic == Arithmetic::float32 ? " float32" : " float64"));
+        const auto solve_of = [&](const std::vector<std::size_t>& pick, std::size_t gap, std::size_t start) {
+          const auto y = data.y.taken(pick, gap, start), w = data.w.taken(pick, gap + 1, start);
+          auto part = options;
+          part.weights = w.view();
+          return ::solve<T>(c.model, y.view(), part, gap, start);
+        };
+        if (c.model.pixels() == 0) {  // fields are not shuffled here
+          for (const std::size_t n : {1u, 2u, 7u, 15u, 16u, 17u, 33u, 63u, 64u, 65u}) CHECK(solve_of(range(n, n), n % 3, n % 5).same_bits(whole, range(n, n)));
+          auto shuffled = range(pixels);
+          std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(4));
+          CHECK(solve_of(shuffled, 0, 0).same_bits(whole, shuffled));
+        }
+        for (const int threads : {0, 2, 3})
+          for (const std::size_t chunk : {0, 1, 100}) {
+            options.threads = threads, options.chunk_size = chunk;
+            CHECK(::solve<T>(c.model, data.y.view(), options).same_bits(whole, range(pixels)));
+          }
+      }
+  }
+}
+
+TEST_CASE("cholesky and QR: normal solves", "[solvers][cholesky][qr]") {
+  constexpr std::size_t pixels = 35;
+  for (const auto& c : cases(pixels)) {
+    const DenseModel dense(c.model, c.priors, pixels);
+    const auto data = simulate<double>(c, dense, pixels, 10, 6);
+    const std::size_t n = c.model.shape().columns;
+    std::mt19937_64 random(7);
+    Grid<double> b(n, pixels), x(n, pixels);
+    for (std::size_t p = 0; p < pixels; ++p)
+      for (std::size_t j = 0; j < n; ++j) b.at(j, p) = uniform(random, -1, 1) * static_cast<double>(dense.matrix(p).col(static_cast<long>(j)).norm());
+    for (const Method method : {Method::cholesky, Method::qr}) {
+      auto options = data.options(c);
+      options.method = method;
+      lopsar::SolveOutput<double> out;
+      out.x = x.block();
+      lopsar::solve_normal_into(c.model, b.view(), out, options, data.y.view());
+      double worst = 0;
+      for (std::size_t p = 0; p < pixels; ++p) {
+        const auto& a = dense.matrix(p);
+        const auto y = data.column(data.y, p, false), w = data.column(data.w, p, true);
+        DenseModel::Matrix N = DenseModel::Matrix::Zero(static_cast<long>(n), static_cast<long>(n));
+        for (long k = 0; k < a.rows(); ++k)
+          if (!std::isnan(y[static_cast<std::size_t>(k)]) && w[static_cast<std::size_t>(k)] > 0)
+            N += static_cast<long double>(w[static_cast<std::size_t>(k)]) * a.row(k).transpose() * a.row(k);
+        // In standard deviations, relative to the length of x in them: the condition cancels to its root.
+        DenseModel::Vector right(static_cast<long>(n));
+        for (std::size_t j = 0; j < n; ++j) right(static_cast<long>(j)) = static_cast<long double>(b.at(j, p));
+        const auto factors = N.ldlt();
+        const DenseModel::Vector exact = factors.solve(right);
+        DenseModel::Vector error(static_cast<long>(n));
+        for (std::size_t j = 0; j < n; ++j) error(static_cast<long>(j)) = static_cast<long double>(x.at(j, p)) - exact(static_cast<long>(j));
+        worst = std::max(worst, static_cast<double>(std::sqrt(error.dot(N * error) / exact.dot(N * exact))));
+      }
+      INFO(c.name << ", " << lopsar::name(method));
+      CHECK(worst <= 1e-9);  // condition (to 1e7) times rounding
+    }
+  }
+}
+
+TEST_CASE("cholesky: options that make no sense", "[solvers][cholesky]") {
+  const Network network = nearest_neighbors(30, 12).network();
+  Grid<float> y(30, 3), x(11, 3);
+  for (auto& v : y.values) v = 1;
+  lopsar::SolveOutput<float> out;
+  out.x = x.block();
+  for (const Method method : {Method::cholesky, Method::qr}) {
+    lopsar::SolveOptions<float> options;
+    options.method = method;
+    CHECK_NOTHROW(lopsar::solve_into(network, y.view(), out, options));
+    options.null_space = lopsar::NullSpace::minimum_norm_velocity;
+    CHECK_THROWS_WITH(lopsar::solve_into(network, y.view(), out, options), ContainsSubstring("edge-flow"));
+    options.null_space = lopsar::NullSpace::none;
+    options.damp = -1;
+    CHECK_THROWS_AS(lopsar::solve_into(network, y.view(), out, options), lopsar::InvalidArgument);
+  }
+  lopsar::SolveOptions<float> options;
+  options.method = Method::qr, options.arithmetic = Arithmetic::float32;
+  CHECK_THROWS_AS(lopsar::solve_into(network, y.view(), out, options), lopsar::InvalidArgument);
+}
+
+// NSBAS: velocity and a constant tied to the dates by rows of weight gamma^2, which hold parts of a network together that no interferogram joins.
+TEST_CASE("qr: keeps digits that the normal matrix loses", "[solvers][qr][accuracy]") {
+  constexpr std::size_t pixels = 24;
+  const Network network = nearest_neighbors(60, 24).network();
+  const std::size_t D = network.dates().size(), K = 60;
+  for (const double gamma : {1e-2, 1e-4, 1e-6}) {
+    // Unknowns: dates, v, c; rows gamma (x_d - v t_d - c).
+    std::vector<lopsar::Triplet> below, none;
+    for (std::size_t d = 0; d + 1 < D; ++d) {
+      below.push_back({d, d, gamma, -1});
+      below.push_back({d, D - 1, -gamma * (network.days()[d + 1] - network.days()[0]) / 365.25, -1});
+      below.push_back({d, D, -gamma, -1});
+    }
+    const LinearOperator model = lopsar::hstack(network, lopsar::Pattern({K, 2}, none));
+    const LinearOperator prior = lopsar::Pattern({D - 1, D + 1}, below);
+    const Case c{"NSBAS", model, {prior}, {1}, 0};
+    const DenseModel dense(c.model, c.priors, pixels);
+    std::mt19937_64 random(1);
+    auto data = simulate<double>(c, dense, pixels, 10, 9);
+    for (std::size_t p = 0; p < pixels; ++p)
+      for (std::size_t k = 0; k < K; ++k) {
+        const auto& pair = network.pairs()[k];
+        if (std::min(pair.first, pair.second) < 10 + p % 5 && std::max(pair.first, pair.second) >= 10 + p % 5) data.w.at(k, p) = 0;  // cut in two
+      }
+    double worst[2] = {};
+    for (const Method method : {Method::cholesky, Method::qr}) {
+      auto options = data.options(c);
+      options.method = method;
+      const auto r = ::solve<double>(model, data.y.view(), options);
+      for (std::size_t p = 0; p < pixels; ++p) {
+        const auto exact = dense.solve(p, data.column(data.y, p, false), data.column(data.w, p, true), 0, 1e-14L);
+        CHECK(exact.rank == static_cast<long>(D + 1));
+        if (method == Method::qr) {
+          CHECK(r.status[p] == number(Status::ok));
+          CHECK(r.rank[p] == exact.rank);
+        }
+        for (std::size_t j = 0; j < r.x.rows; ++j) {
+          const auto at = static_cast<long>(j);
+          const auto e = static_cast<double>(std::fabs(static_cast<long double>(r.x.at(j, p)) - exact.x(at)) / exact.x.cwiseAbs().maxCoeff());
+          double& w = worst[method == Method::qr];
+          w = std::max(w, e <= 1 ? e : 1);  // NaN counts as 1
+        }
+      }
+    }
+    std::cout << "NSBAS, gamma " << std::scientific << std::setprecision(0) << gamma << std::setprecision(1) << ": error relative to the largest unknown, cholesky "
+              << worst[0] << ", qr " << worst[1] << std::endl;
+    // Rounding times the condition of A, 1 / gamma times the root of the weights' ratio (100) and of the chain's own (1e2), against its square.
+    CHECK(worst[1] <= 2.2e-16 * 1e4 / gamma);
+    if (gamma <= 1e-4) CHECK(worst[1] < 1e-2 * worst[0]);
+  }
+}
+
+TEST_CASE("cholesky: what all pixels share is factored once", "[solvers][cholesky]") {
+  constexpr std::size_t pixels = 90;
+  for (const auto& c : cases(pixels)) {
+    if (c.model.pixels() != 0) continue;
+    const DenseModel dense(c.model, c.priors, pixels);
+    auto data = simulate<double>(c, dense, pixels, 10, 15);
+    const std::size_t K = data.y.rows;
+    Grid<double> one(K, 1), each(K, pixels);
+    std::mt19937_64 random(16);
+    for (std::size_t k = 0; k < K; ++k) {
+      one.at(k, 0) = k == 5 ? 0 : 0.4 * std::pow(10, 4 * uniform(random, 0, 1));
+      for (std::size_t p = 0; p < pixels; ++p) {
+        each.at(k, p) = one.at(k, 0);
+        if (std::isnan(data.y.at(k, p)) && p % 3) data.y.at(k, p) = 1;  // a third of the pixels has gaps
+      }
+    }
+    for (const Arithmetic arithmetic : {Arithmetic::float32, Arithmetic::float64}) {
+      auto shared = data.options(c), general = shared;
+      shared.weights = one.view(), general.weights = each.view();
+      shared.arithmetic = general.arithmetic = arithmetic;
+      const auto a = ::solve<double>(c.model, data.y.view(), shared), b = ::solve<double>(c.model, data.y.view(), general);
+      double worst = 0;
+      for (std::size_t p = 0; p < pixels; ++p) {
+        CHECK(a.status[p] == b.status[p]);
+        CHECK(a.rank[p] == b.rank[p]);
+        CHECK(a.valid[p] == b.valid[p]);
+        std::vector<double> w;
+        for (std::size_t k = 0; k < K; ++k) w.push_back(one.at(k, 0));
+        for (const auto& g : data.prior_weights)
+          for (std::size_t k = 0; k < g.rows; ++k) w.push_back(g.at(k, 0));
+        const auto exact = dense.solve(p, data.column(data.y, p, false), w);
+        for (std::size_t j = 0; j < a.x.rows; ++j)
+          worst = std::max(worst, std::fabs(a.x.at(j, p) - b.x.at(j, p)) / static_cast<double>(exact.sigma(static_cast<long>(j))));
+      }
+      INFO(c.name);
+      CHECK(worst <= (arithmetic == Arithmetic::float32 ? 1e-4 : 1e-8));
+      // Whether a pixel shares factors depends on its own gaps only.
+      const std::vector<std::size_t> pick{1, 2, 4, 5, 3};
+      const auto y = data.y.taken(pick);
+      CHECK(::solve<double>(c.model, y.view(), shared).same_bits(a, pick));
+    }
   }
 }

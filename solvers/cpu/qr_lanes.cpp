@@ -1,0 +1,59 @@
+// Compiled once per instruction-set level: nothing here may leave a weak symbol that another level's object could share.
+#include <lopsar/operators/lanes/target.hpp>
+
+#include <lopsar/solvers/cpu/qr.hpp>
+#include <lopsar/solvers/status.hpp>
+
+namespace lopsar::cpu {
+namespace {
+using namespace kernels;
+
+void solve(const void* self, SystemTile<double>& tile) {
+  using V = native<double>;
+  const auto& task = *static_cast<const QrTask*>(self);
+  const int n = task.givens.columns, rows = task.by_row.rows;
+  const V zero(0.0), half(0.5), all(n - 0.5), nan(0.0 / 0.0);
+  for (int c = 0; c < tile.pixels; c += width<V>) {
+    const V count = io<V>::load(tile.count + c);
+    io<V>::store(tile.iterations + c, zero);
+    if (!task.normal && !some(count > zero)) continue;
+    const std::ptrdiff_t at = c;
+    const packed_rows<V> y{tile.y + at * rows}, w{tile.w + at * rows}, values{tile.values + at * task.values}, x{tile.x + at * n};
+    const std::ptrdiff_t lane_ = width<V>;
+    const packed_rows<V> factors{tile.scratch}, theta{tile.scratch + task.factors.factor_rows * lane_}, work{theta.p + n * lane_};
+    const V rank = rotate<V>(task.givens, task.by_row, task.by_column, values, y, w, V(task.damp2), task.tau, factors, theta, work);
+    if (task.normal) {
+      const auto finite = all_finite<V>(n, x);
+      if (some(!finite)) io<V>::store(tile.flaw + c, choose(finite, io<V>::load(tile.flaw + c), V(1.0)));
+      substitute<V>(task.factors, factors, x);
+    }
+    else {
+      for (int q = 0; q < n; ++q) x.set(task.givens.column[q], choose(factors[task.givens.factor[q]] > zero, theta[q], zero));
+      back_substitute<V>(task.factors, factors, x, [](V own, V) { return own; });
+    }
+    V squares = zero;
+    if (!task.normal)
+      for (int k = 0; k < task.observations; ++k) {
+        const V e = y[k] - row_product<V>(task.by_row, k, values, x);
+        squares = madd(w[k] * e, e, squares);
+      }
+    io<V>::store(tile.squares + c, squares);
+    io<V>::store(tile.rank + c, rank);
+    const auto deficient = rank < all;
+    io<V>::store(tile.status + c, choose(deficient, V(static_cast<double>(Status::rank_deficient)), zero));
+    if (some(deficient)) {
+      undetermined<V>(task.factors, task.negligible, factors, work);
+      for (int j = 0; j < n; ++j) x.set(j, choose(work[j] > half, nan, x[j]));
+    }
+  }
+}
+
+}  // namespace
+
+template <int level>
+void (*qr_level())(const void* task, SystemTile<double>& tile) {
+  return solve;
+}
+template void (*qr_level<LOPSAR_LEVEL>())(const void*, SystemTile<double>&);
+
+}  // namespace lopsar::cpu

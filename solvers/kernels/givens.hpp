@@ -1,0 +1,95 @@
+// R'D R = A'W A by square-root-free Givens rotations of the rows of A, one lane of pixels at a time: the normal matrix, whose condition is the square
+// of A's, is never formed. Gentleman (1973), J. Inst. Maths Applics 12, 329; Miller (1992), AS 274, Applied Statistics 41, 458.
+//
+//   row (x, y) of weight w meets row q of R:  d' = d + w x_q^2, c = d / d', s = w x_q / d', w' = c w
+//                                             x_i' = x_i - x_q r_i, r_i' = c r_i + s x_i   (y and theta likewise)
+//
+// A row goes on to the next row of R until its weight is 0: once it has met an empty one (d = 0, c = 0). R has the structure of L' in Cholesky's, where
+// the rows of R that a row meets follow each other as parents in the elimination tree. Arithmetic on V only.
+#pragma once
+#include <lopsar/solvers/kernels/cholesky.hpp>
+#include <lopsar/solvers/kernels/system.hpp>
+
+namespace lopsar::kernels {
+
+// Rows of R by position in the order of elimination. Rows of factors as Cholesky's: 1/d, N_jj, r of m neighbors.
+struct GivensProgram {
+  int rows, columns;
+  const int *row, *first;                              // rows of A in the order of their first position, which is first[i]; -1: empty
+  const int *position, *column;                        // of each column, and back
+  const int *factor, *neighbor_start, *neighbor;       // per position: row of factors; neighbors (positions): the first is the parent
+};
+
+// The row (x in `work`, y) of weight w goes into R from position q on; `work` (columns rows) is zero elsewhere before, and everywhere after.
+template <class V, class Factors, class Work>
+LOPSAR_HD void include(const GivensProgram& program, int q, V w, V y, V tau, Factors factors, Work theta, Work work) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1));
+  for (;;) {
+    const int at = program.factor[q], from = program.neighbor_start[q], m = program.neighbor_start[q + 1] - from;
+    const int* neighbor = program.neighbor + from;
+    const V x = work[q], d = factors[at], own = w * x * x;
+    // Below rounding of what the column holds in all, x is zero.
+    const auto used = own > tau * factors[at + 1];
+    const V sum = choose(used, d + own, one), c = choose(used, d / sum, one), s = choose(used, w * x / sum, zero), xq = choose(used, x, zero);
+    factors.set(at, choose(used, sum, d));
+    work.set(q, zero);
+    const V t = theta[q];
+    theta.set(q, madd(c, t, s * y));
+    y = nmadd(xq, t, y);
+    w = w * c;
+    const bool last = m == 0 || !some(w > zero);
+    for (int a = 0; a < m; ++a) {
+      const V r = factors[at + 2 + a], xi = work[neighbor[a]];
+      factors.set(at + 2 + a, madd(c, r, s * xi));
+      work.set(neighbor[a], last ? zero : nmadd(xq, r, xi));
+    }
+    if (last) return;
+    q = neighbor[0];
+  }
+}
+
+// theta: rows by position, work: one row per column; scratch. tau: a column is dependent where d <= tau N_jj.
+template <class V, class Values, class Data, class Factors, class Work>
+LOPSAR_HD V rotate(const GivensProgram& program, const SystemMatrix<value_t<V>>& a, const SystemMatrix<value_t<V>>& by_column, Values values, Data y, Data w,
+                   V damp2, value_t<V> tau, Factors factors, Work theta, Work work) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1)), limit(tau);
+  for (int q = 0; q < program.columns; ++q) {
+    const int at = program.factor[q], m = program.neighbor_start[q + 1] - program.neighbor_start[q];
+    factors.set(at, zero);
+    factors.set(at + 1, damp2 + row_squares<V>(by_column, program.column[q], values, w));
+    for (int i = 0; i < m; ++i) factors.set(at + 2 + i, zero);
+    theta.set(q, zero);
+    work.set(q, zero);
+  }
+  for (int i = 0; i < program.rows; ++i) {
+    const int k = program.row[i];
+    const V weight = w[k];
+    if (program.first[i] < 0 || !some(weight > zero)) continue;
+    for (int g = a.row_start[k]; g < a.row_start[k + 1]; ++g)
+      for (int e = a.group_start[g]; e < a.group_start[g + 1]; ++e) {
+        const int p = program.position[a.column[e]];
+        const V c(a.coefficient[e]);
+        work.set(p, work[p] + (a.value[g] < 0 ? c : c * values[a.value[g]]));
+      }
+    include<V>(program, program.first[i], weight, y[k], limit, factors, theta, work);
+  }
+  V rank = zero;
+  for (int q = 0; q < program.columns; ++q) {
+    if (some(damp2 > zero)) {
+      work.set(q, one);
+      include<V>(program, q, damp2, zero, limit, factors, theta, work);
+    }
+  }
+  for (int q = 0; q < program.columns; ++q) {
+    const int at = program.factor[q];
+    const V d = factors[at];
+    const auto independent = d > limit * factors[at + 1];
+    factors.set(at, choose(independent, one / choose(independent, d, one), zero));
+    rank = rank + choose(independent, one, zero);
+  }
+  return rank;
+}
+
+}  // namespace lopsar::kernels
