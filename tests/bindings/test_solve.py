@@ -149,7 +149,7 @@ def stacked(rows, weights, data):
     return rows[keep] * root[:, None], data[keep] * root
 
 
-@pytest.mark.parametrize("method", ["auto", "cholesky", *ITERATIVE])
+@pytest.mark.parametrize("method", ["auto", "cholesky", "qr", *ITERATIVE])
 def test_joint_models_with_gaps_fields_weights_and_priors(method):
     pixels = 37
     A, model, dense = joint(pixels)

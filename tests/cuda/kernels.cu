@@ -134,6 +134,7 @@ LOPSAR_KRYLOV(lsqr, krylov::NoPreconditioner)
 LOPSAR_KRYLOV(cgls, krylov::DiagonalPreconditioner<Rows>)
 LOPSAR_KRYLOV(lsqr, krylov::DiagonalPreconditioner<Rows>)
 LOPSAR_KRYLOV(cgls, krylov::CholeskyPreconditioner<float, Rows>)
+
 // Slots in shared memory, factors in global memory.
 __global__ void __launch_bounds__(128)
     factorize_kernel(CholeskyProgram<float> program, std::size_t pixels, int slots, float damp2, float tau, float weak, float* values, float* w,
