@@ -149,12 +149,9 @@ class _Modes:
             return function(x, type=1 if self._sines else 2, axes=axes, norm="ortho", overwrite_x=True, workers=-1)
         for axis, matrix in zip(axes, self.matrices):
             u = matrix.astype(x.dtype, copy=False)
-            if not back:
-                u = u.T
-            if axis == x.ndim - 1:
-                x = (x.reshape(-1, x.shape[-1]) @ u.T).reshape(x.shape)
-            else:
-                x = np.matmul(u, x.reshape(-1, x.shape[axis], math.prod(x.shape[axis + 1:]))).reshape(x.shape)
+            last = np.ascontiguousarray(np.moveaxis(x, axis, -1))   # one large product instead of one per plane
+            x = np.moveaxis((last.reshape(-1, len(u)) @ (u.T if back else u)).reshape(last.shape), -1, axis)
+        x = np.ascontiguousarray(x)
         return x
 
 
