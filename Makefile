@@ -47,12 +47,13 @@ test-cpp: setup
 test-python: setup
 	$(BIN)/python tests/bindings/every_level.py
 
-# With MintPy and PyLops to compare with.
+# With MintPy, PyLops and PyTorch to compare with.
 bench:
-	$(MAKE) setup EXTRAS=test,peers
+	$(MAKE) setup EXTRAS=test,peers,torch
 	$(BIN)/python tests/bench/bench_invert_arrays.py
 	$(BIN)/python tests/bench/bench_operators.py
 	$(BIN)/python tests/bench/bench_call_overhead.py
+	$(BIN)/python tests/bench/bench_solvers.py
 
 format: setup
 	clang-format -i $(SOURCES)

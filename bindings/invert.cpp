@@ -116,6 +116,8 @@ void register_invert(py::module_& m) {
       .def_readwrite("dataset", &InvertOptions::dataset)
       .def_readwrite("output", &InvertOptions::output)
       .def_readwrite("weight_function", &InvertOptions::weight_function)
+      .def_property(
+          "solver", [](const InvertOptions& o) { return name(o.solver); }, [](InvertOptions& o, const std::string& text) { o.solver = method(text); })
       .def_readwrite("minimum_norm_velocity", &InvertOptions::minimum_norm_velocity)
       .def_readwrite("mask_dataset", &InvertOptions::mask_dataset)
       .def_readwrite("mask_threshold", &InvertOptions::mask_threshold)
@@ -163,7 +165,10 @@ void register_invert(py::module_& m) {
                                for (std::size_t i = 0; i < r.pixels_by_status.size(); ++i) counts[names[i]] = r.pixels_by_status[i];
                                return counts;
                              })
+      .def_property_readonly("solver", [](const InvertReport& r) { return name(r.solver.method); })
+      .def_property_readonly("arithmetic", [](const InvertReport& r) { return name(r.solver.arithmetic); })
       .def_readonly("pixels_inverted", &InvertReport::pixels_inverted)
+      .def_readonly("pixels_by_edge_flow", &InvertReport::pixels_by_edge_flow)
       .def_readonly("water_pixels", &InvertReport::water_pixels)
       .def_readonly("incoherent_pixels", &InvertReport::incoherent_pixels)
       .def_readonly("seconds", &InvertReport::seconds)

@@ -22,6 +22,7 @@ PYBIND11_MODULE(_core, m) {
   const auto error = py::register_exception<lopsar::Error>(m, "Error");
   const auto both = [&](PyObject* standard) { return py::make_tuple(error, py::handle(standard)); };
   py::register_exception<lopsar::ShapeError>(m, "ShapeError", both(PyExc_ValueError));
+  py::register_exception<lopsar::Interrupted>(m, "Interrupted", error);
   py::register_exception<lopsar::InvalidArgument>(m, "InvalidArgument", both(PyExc_ValueError));
   py::register_exception<lopsar::FileError>(m, "FileError", both(PyExc_OSError));
   register_lanes(m);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "arrays.hpp"
@@ -14,7 +15,7 @@ template <class T>
 using Array = py::array_t<T, 0>;
 
 template <class T>
-void invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence,
+std::string invert_into(const Network& network, const Array<T>& phase, const std::optional<Array<T>>& coherence,
                  const std::optional<Array<std::uint8_t>>& mask, Array<T>& series, std::optional<Array<T>> temporal_coherence, py::array num_ifgram,
                  std::optional<Array<std::uint8_t>> status, std::optional<Array<std::int32_t>> rank, const TimeSeriesOptions& options) {
   const auto data = const_block(phase, "phase");
@@ -37,7 +38,7 @@ void invert_into(const Network& network, const Array<T>& phase, const std::optio
     throw InvalidArgument("num_ifgram: expected an array of int16, int32 or float32, got " + std::string(py::str(num_ifgram.dtype())));
   const std::uint8_t* m = const_vector(mask, data.pixels, "mask");
   py::gil_scoped_release release;
-  invert_time_series(network, data, g, m, out, options);
+  return name(invert_time_series(network, data, g, m, out, options).method);
 }
 
 }  // namespace
@@ -51,11 +52,24 @@ void register_time_series(py::module_& m) {
   m.def("weight_function", &weight_function, py::arg("name"));
   m.def("phase_variance", &phase_variance, py::arg("coherence"), py::arg("looks"));
   m.def("coherence_to_weight", &coherence_to_weight, py::arg("coherence"), py::arg("function"), py::arg("looks"));
+  m.def(
+      "coherence_to_weights",
+      [](const py::array_t<double, py::array::c_style | py::array::forcecast>& coherence, WeightFunction function, int looks) {
+        const auto weights = coherence_to_weight({coherence.data(), coherence.data() + coherence.size()}, function, looks);
+        py::array_t<double> out(std::vector<py::ssize_t>(coherence.shape(), coherence.shape() + coherence.ndim()));
+        std::copy(weights.begin(), weights.end(), out.mutable_data());
+        return out;
+      },
+      py::arg("coherence"), py::arg("function"), py::arg("looks"), "Weights for an array of coherences.");
   py::class_<TimeSeriesOptions>(m, "TimeSeriesOptions")
       .def(py::init<>())
       .def_readwrite("weight_function", &TimeSeriesOptions::weight_function)
       .def_readwrite("looks", &TimeSeriesOptions::looks)
       .def_readwrite("null_space", &TimeSeriesOptions::null_space)
+      .def_property(
+          "method", [](const TimeSeriesOptions& o) { return name(o.method); },
+          [](TimeSeriesOptions& o, const std::string& text) { o.method = method(text); })
+      .def_readwrite("tolerance", &TimeSeriesOptions::tolerance)
       .def_readwrite("min_redundancy", &TimeSeriesOptions::min_redundancy)
       .def_readwrite("zero_is_missing", &TimeSeriesOptions::zero_is_missing)
       .def_readwrite("reference_phase", &TimeSeriesOptions::reference_phase)

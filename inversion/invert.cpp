@@ -100,6 +100,8 @@ struct Job {
     make_plan();
   }
 
+  bool fused() const { return options.solver == Method::automatic || options.solver == Method::edge_flow; }
+
   void check_options() const {
     const auto fail = [](const std::string& what) { throw InvalidArgument("invert: " + what); };
     std::string lower = options.dataset;
@@ -174,7 +176,8 @@ struct Job {
     const double ram = std::min(options.ram * double(1 << 30), 1e18);
     std::size_t scratch = 0;  // of one thread that decodes
     for (const RowReader& r : readers) scratch = std::max(scratch, r.scratch_bytes());
-    const std::size_t base = 2 * plan.pixels + (std::size_t(plan.threads) << 21);
+    std::size_t base = 2 * plan.pixels + (std::size_t(plan.threads) << 21);
+    if (!fused()) base += time_series_solver_bytes(plan.pairs, plan.dates);
     // Decoding takes up to a quarter, the blocks the rest.
     plan.decoders = plan.threads;
     if (scratch) plan.decoders = static_cast<int>(std::clamp((ram - double(base)) / 4 / double(scratch), 1., double(plan.threads)));
@@ -232,7 +235,7 @@ struct Job {
          << weight_name(options.weight_function) << "\nnorm " << options.minimum_norm_velocity << "\nmask " << options.mask_dataset << " "
          << python_float(options.mask_threshold) << "\nredundancy " << python_float(options.min_redundancy) << "\nwater "
          << (options.water_mask.empty() ? "" : stamp(options.water_mask)) << "\nquality " << (quality_path.empty() ? "" : stamp(quality_path))
-         << "\nskip reference " << options.skip_reference << "\nrows " << plan.rows_per_block;
+         << "\nskip reference " << options.skip_reference << "\nsolver " << name(fused() ? Method::edge_flow : options.solver) << "\nrows " << plan.rows_per_block;
     return text.str();
   }
 
@@ -412,6 +415,8 @@ class Run {
     rules_.looks = job.looks;
     rules_.null_space = job.options.minimum_norm_velocity ? NullSpace::minimum_norm_velocity : NullSpace::minimum_norm_phase;
     rules_.min_redundancy = job.options.min_redundancy;
+    rules_.method = job.options.solver;
+    report.solver = {job.fused() ? Method::edge_flow : job.options.solver, Arithmetic::float32};
     rules_.reference_phase = reference;
     rules_.scale = 1 / job.stack.phase_per_meter();
     for (const auto& finished : products.finished()) {
@@ -477,7 +482,7 @@ class Run {
     counters.read += static_cast<std::size_t>(double(job_.plan.bytes_to_read) * double(work.row1 - work.row0) / double(job_.plan.length));
   }
 
-  void compute(Work& work) const {
+  void compute(Work& work) {
     const std::size_t n = (work.row1 - work.row0) * job_.plan.width, k = job_.plan.pairs;
     float* phase = work.input[0].get();
     if (job_.mask >= 0) apply_mask(phase, work.input[static_cast<std::size_t>(job_.mask)].get(), n);
@@ -489,8 +494,8 @@ class Run {
     out.status = work.status.data();
     const ConstBlock<float> coherence =
         job_.coherence < 0 ? ConstBlock<float>{} : ConstBlock<float>{work.input[static_cast<std::size_t>(job_.coherence)].get(), k, n};
-    invert_time_series<float>(job_.stack.network(), {phase, k, n}, coherence, keep_.empty() ? nullptr : keep_.data() + work.row0 * job_.plan.width,
-                              out, rules_);
+    report_.solver = invert_time_series<float>(job_.stack.network(), {phase, k, n}, coherence,
+                                               keep_.empty() ? nullptr : keep_.data() + work.row0 * job_.plan.width, out, rules_);
     if (job_.reference && job_.reference->row >= work.row0 && job_.reference->row < work.row1) {
       const std::size_t p = (job_.reference->row - work.row0) * job_.plan.width + job_.reference->column;
       for (std::size_t d = 0; d < job_.plan.dates; ++d) work.series.get()[d * n + p] = 0;
@@ -603,7 +608,8 @@ InvertReport invert(const InvertOptions& options, const std::function<bool(const
     if (!run.writing_failed) products.discard();
     throw;
   }
-  for (Status s : {Status::ok, Status::rank_deficient}) report.pixels_inverted += report.pixels_by_status[static_cast<std::size_t>(s)];
+  if (!job.fused()) report.pixels_by_edge_flow = report.pixels_by_status[static_cast<std::size_t>(Status::rank_deficient)];
+  for (Status s : {Status::ok, Status::rank_deficient, Status::not_converged}) report.pixels_inverted += report.pixels_by_status[static_cast<std::size_t>(s)];
   report.bytes_read = run.counters.read, report.bytes_written = run.counters.written;
   report.interrupted = !products.complete() && run.counters.blocks < job.plan.blocks;
   if (!report.interrupted && !products.complete()) {

@@ -9,7 +9,7 @@
 
 #include <lopsar/inversion/stack.hpp>
 #include <lopsar/inversion/weights.hpp>
-#include <lopsar/solvers/status.hpp>
+#include <lopsar/solvers/solve.hpp>
 
 namespace lopsar {
 
@@ -18,6 +18,7 @@ struct InvertOptions {
   std::string dataset = "unwrapPhase";  // phase to invert, rad
   std::array<std::string, 3> output{"timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"};
   WeightFunction weight_function = WeightFunction::variance;
+  Method solver = Method::automatic;  // automatic is edge flow, fused with weights and coherence; the others are for comparison (time_series.hpp)
   bool minimum_norm_velocity = true;  // false: minimum norm of phase
   std::string mask_dataset;           // connectComponent (kept where not 0), coherence or offsetSNR (kept where >= threshold); empty: none
   double mask_threshold = 0.4;
@@ -47,8 +48,10 @@ struct InvertProgress {
 
 struct InvertReport {
   InvertPlan plan;
+  SolveReport solver;                                                            // the method that ran, and what it computed in
   std::array<std::size_t, status_count> pixels_by_status{};                      // the reference pixel counts as ok
-  std::size_t pixels_inverted = 0;                                               // ok and rank_deficient
+  std::size_t pixels_inverted = 0;                                               // ok, rank_deficient and not_converged
+  std::size_t pixels_by_edge_flow = 0;                                           // rank_deficient ones, where another method did the others
   std::size_t water_pixels = 0, incoherent_pixels = 0;                           // left out by the water mask, by avgSpatialCoh.h5
   double seconds = 0, read_seconds = 0, compute_seconds = 0, write_seconds = 0;  // the last three overlap
   std::size_t bytes_read = 0, bytes_written = 0, resumed_blocks = 0;

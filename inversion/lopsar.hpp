@@ -31,5 +31,8 @@
 #include <lopsar/operators/stencil.hpp>
 #include <lopsar/operators/time_axis.hpp>
 #include <lopsar/operators/time_model.hpp>
+#include <lopsar/solvers/identifiability.hpp>
+#include <lopsar/solvers/iterative.hpp>
 #include <lopsar/solvers/krylov.hpp>
 #include <lopsar/solvers/solve.hpp>
+#include <lopsar/solvers/solve_operator.hpp>

@@ -19,6 +19,27 @@ T rank_limit(const System& system) {
   return static_cast<T>(4) * std::numeric_limits<T>::epsilon() * static_cast<T>(system.rows() + system.columns());
 }
 
+}  // namespace
+
+template <class T>
+cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesky, double damp) {
+  cpu::CholeskyTask<T> task;
+  task.program = cholesky.program<T>();
+  task.by_row = system.by_row().template rows<T>();
+  task.by_column = system.by_column().template rows<T>();
+  task.observations = system.observations(), task.values = system.values();
+  task.damp2 = static_cast<T>(damp * damp);
+  task.tau = rank_limit<T>(system);
+  task.weak = sizeof(T) == 4 ? T(1) : T(1e-6);
+  task.negligible = task.tau;
+  task.slots = cholesky.slot_rows(), task.neighbors = cholesky.neighbor_rows();
+  return task;
+}
+template cpu::CholeskyTask<float> cholesky_task<float>(const System&, const Cholesky&, double);
+template cpu::CholeskyTask<double> cholesky_task<double>(const System&, const Cholesky&, double);
+
+namespace {
+
 template <class S>
 void check(const SolveOptions<S>& options) {
   if (options.null_space != NullSpace::none)
@@ -31,18 +52,9 @@ void check(const SolveOptions<S>& options) {
 template <class S, class T>
 void run_cholesky(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options) {
   const Cholesky cholesky(problem.system);
-  cpu::CholeskyTask<T> direct;
-  direct.program = cholesky.program<T>();
-  direct.by_row = problem.system.by_row().template rows<T>();
-  direct.by_column = problem.system.by_column().template rows<T>();
-  direct.observations = problem.system.observations(), direct.values = problem.system.values();
+  auto direct = cholesky_task<T>(problem.system, cholesky, options.damp);
   direct.normal = b.data != nullptr;
   direct.squares = output.residual_norm != nullptr;
-  direct.damp2 = static_cast<T>(options.damp * options.damp);
-  direct.tau = rank_limit<T>(problem.system);
-  direct.weak = sizeof(T) == 4 ? T(1) : T(1e-6);
-  direct.negligible = direct.tau;
-  direct.slots = cholesky.slot_rows(), direct.neighbors = cholesky.neighbor_rows();
   auto task = make_task<S, T>(problem, pixels, output, options);
   task.x_in = b;
   task.needs_observations = !direct.normal;

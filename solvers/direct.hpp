@@ -1,5 +1,7 @@
 // Direct solution of any pixelwise model. Internal.
 #pragma once
+#include <lopsar/solvers/cholesky.hpp>
+#include <lopsar/solvers/cpu/cholesky.hpp>
 #include <lopsar/solvers/solve.hpp>
 
 namespace lopsar::detail {
@@ -11,5 +13,9 @@ SolveReport solve_direct(const LinearOperator& model, ConstBlock<S> y, const Sol
 template <class S>
 SolveReport solve_direct_normal(const LinearOperator& model, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options,
                                 ConstBlock<S> observed);
+
+// What the tiles of a system are factored with: it looks at both.
+template <class T>
+cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesky, double damp);
 
 }  // namespace lopsar::detail

@@ -107,15 +107,19 @@ bool narrowed(const Wide& wide, Narrow& narrow) {
 
 }  // namespace
 
-EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t root_date, std::size_t norm_date) : null_space_(null_space) {
+EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t root_date, std::size_t norm_date,
+                   const std::vector<Network::Pair>& priors)
+    : null_space_(null_space) {
   const int dates = static_cast<int>(network.dates().size());
   const int root = static_cast<int>(root_date);
   if (std::max(root_date, norm_date) >= network.dates().size())
     throw InvalidArgument("edge flow: expected dates below " + std::to_string(dates) + ", got " + std::to_string(root_date) + " and " +
                           std::to_string(norm_date));
   const auto pseudo = pseudo_edges(network, null_space, norm_date);
+  auto pairs = network.pairs();
+  pairs.insert(pairs.end(), priors.begin(), priors.end());
   std::vector<Edge> edges;
-  for (const auto& p : network.pairs()) edges.emplace_back(static_cast<int>(p.first), static_cast<int>(p.second));
+  for (const auto& p : pairs) edges.emplace_back(static_cast<int>(p.first), static_cast<int>(p.second));
   for (const auto& p : pseudo) edges.push_back(p.first);
 
   auto program = std::make_shared<detail::EdgeFlowSymbolic>();
@@ -133,14 +137,15 @@ EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t roo
   }
   s.dates = dates;
   s.pairs = static_cast<int>(network.pairs().size());
+  s.edges = static_cast<int>(pairs.size());
   s.order.assign(order.begin(), order.end());
   std::vector<int> position(order.size());
   for (int q = 0; q < dates; ++q) position[static_cast<std::size_t>(order[static_cast<std::size_t>(q)])] = q;
 
-  // Observations between two positions (earlier eliminated first); the flow runs from the later one to the earlier one.
+  // Edges between two positions (earlier eliminated first); the flow runs from the later one to the earlier one.
   std::map<Edge, std::vector<int>> observed;
-  for (int k = 0; k < s.pairs; ++k) {
-    const auto& p = network.pairs()[static_cast<std::size_t>(k)];
+  for (int k = 0; k < s.edges; ++k) {
+    const auto& p = pairs[static_cast<std::size_t>(k)];
     const int first = position[p.first], second = position[p.second];
     s.sign.push_back(first > second ? 1.f : -1.f);
     observed[{std::min(first, second), std::max(first, second)}].push_back(k);
@@ -199,6 +204,7 @@ EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t roo
     for (int b : n)
       if (const auto seen = observed.find({q, b}); seen != observed.end())
         for (int k : seen->second) {
+          if (k >= s.pairs) continue;
           residuals.push_back(s.sign[static_cast<std::size_t>(k)] < 0 ? ~k : k);
           residuals.push_back(order[static_cast<std::size_t>(b)]);
         }

@@ -21,9 +21,11 @@ struct EdgeFlowSymbolic;
 // Elimination order and list of operations for a network. Immutable and cheap to copy.
 class EdgeFlow {
  public:
-  // root: the date whose phase is 0; norm_date: the date that minimum_norm_phase measures against (indices into dates()).
-  EdgeFlow(const Network& network, NullSpace null_space, std::size_t root, std::size_t norm_date);
-  EdgeFlow(const Network& network, NullSpace null_space) : EdgeFlow(network, null_space, network.reference(), network.reference()) {}
+  // root: the date whose phase is 0; norm_date: the date that minimum_norm_phase measures against (indices into dates()). priors: further edges,
+  // with data and weights of their own, that are no observations: they take part in the solution and the rank, not in the residual.
+  EdgeFlow(const Network& network, NullSpace null_space, std::size_t root, std::size_t norm_date, const std::vector<Network::Pair>& priors = {});
+  EdgeFlow(const Network& network, NullSpace null_space, const std::vector<Network::Pair>& priors = {})
+      : EdgeFlow(network, null_space, network.reference(), network.reference(), priors) {}
 
   NullSpace null_space() const { return null_space_; }
   std::size_t max_degree() const;                 // largest number of neighbors at elimination

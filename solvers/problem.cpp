@@ -22,6 +22,15 @@ void lay_out(const std::string& name, ConstBlock<S> block, std::size_t rows, std
 }  // namespace
 
 template <class S>
+cpu::RowSource<S> row_source(const std::string& name, ConstBlock<S> data, ConstBlock<S> weights, std::size_t rows, std::size_t pixels,
+                             std::size_t i) {
+  cpu::RowSource<S> source;
+  lay_out<S>("data of " + name, data, rows, pixels, i, source.y, source.y_all);
+  lay_out<S>("weights of " + name, weights, rows, pixels, i, source.w, source.w_all);
+  return source;
+}
+
+template <class S>
 void check_block(const char* name, const Block<S>& block, std::size_t rows, std::size_t pixels) {
   if (block.rows != rows || block.pixels != pixels)
     throw ShapeError(std::string("solve: expected ") + name + " of shape (" + std::to_string(rows) + ", " + std::to_string(pixels) + "), got (" +
@@ -46,13 +55,8 @@ Problem<S> make_problem(const LinearOperator& model, ConstBlock<S> y, ConstBlock
     problem.sources.push_back(source);
   }
   for (std::size_t q = 0; q < priors.size(); ++q)
-    for (std::size_t i = 0, n = priors[q].op.shape().rows; i < n; ++i) {
-      const std::string name = "prior " + std::to_string(q);
-      cpu::RowSource<S> source;
-      lay_out<S>("data of " + name, priors[q].data, n, pixels, i, source.y, source.y_all);
-      lay_out<S>("weights of " + name, priors[q].weights, n, pixels, i, source.w, source.w_all);
-      problem.sources.push_back(source);
-    }
+    for (std::size_t i = 0, n = priors[q].op.shape().rows; i < n; ++i)
+      problem.sources.push_back(row_source<S>("prior " + std::to_string(q), priors[q].data, priors[q].weights, n, pixels, i));
   return problem;
 }
 
@@ -79,6 +83,7 @@ cpu::SystemTask<S, T> make_task(const Problem<S>& problem, std::size_t pixels, c
   template void check_block<S>(const char*, const Block<S>&, std::size_t, std::size_t);                                                  \
   template void check_block<const S>(const char*, const Block<const S>&, std::size_t, std::size_t);                                      \
   template Problem<S> make_problem<S>(const LinearOperator&, ConstBlock<S>, ConstBlock<S>, const std::vector<Prior<S>>&, std::size_t);   \
+  template cpu::RowSource<S> row_source<S>(const std::string&, ConstBlock<S>, ConstBlock<S>, std::size_t, std::size_t, std::size_t);     \
   template cpu::SystemTask<S, float> make_task<S, float>(const Problem<S>&, std::size_t, const SolveOutput<S>&, const SolveOptions<S>&); \
   template cpu::SystemTask<S, double> make_task<S, double>(const Problem<S>&, std::size_t, const SolveOutput<S>&, const SolveOptions<S>&);
 LOPSAR_PROBLEM(float)

@@ -1,6 +1,7 @@
 // The options of a solve, checked and laid out for the kernels. Internal.
 #pragma once
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include <lopsar/solvers/cpu/system.hpp>
@@ -23,6 +24,10 @@ Problem<S> make_problem(const LinearOperator& model, ConstBlock<S> y, ConstBlock
 // A task with everything that does not depend on the method. output blocks are checked.
 template <class S, class T>
 cpu::SystemTask<S, T> make_task(const Problem<S>& problem, std::size_t pixels, const SolveOutput<S>& output, const SolveOptions<S>& options);
+
+// Row i of a prior of `rows` rows. ShapeError where data or weights have other shapes than (rows, pixels), (rows, 1) or none.
+template <class S>
+cpu::RowSource<S> row_source(const std::string& name, ConstBlock<S> data, ConstBlock<S> weights, std::size_t rows, std::size_t pixels, std::size_t i);
 
 // ShapeError unless the block is (rows, pixels).
 template <class S>

@@ -1,14 +1,19 @@
 #include <lopsar/solvers/solve.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <lopsar/operators/error.hpp>
 #include <lopsar/operators/network.hpp>
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
 #include <lopsar/solvers/direct.hpp>
+#include <lopsar/solvers/iterative.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -16,8 +21,42 @@ namespace {
 
 const Network* network_of(const LinearOperator& model) { return dynamic_cast<const Network*>(model.node().get()); }
 
+// The rows of priors as edges between dates: c (x_j - x_i), or c x_j, which is an edge from the reference, as are those of the damping. nullopt: some
+// row is neither.
 template <class T>
-SolveReport edge_flow(const Network& network, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
+struct PriorEdges {
+  std::vector<Network::Pair> pairs;
+  std::vector<cpu::PriorEdge<T>> edges;
+};
+template <class T>
+std::optional<PriorEdges<T>> as_edges(const Network& network, const SolveOptions<T>& options, std::size_t pixels) {
+  PriorEdges<T> found;
+  const auto date = [&](std::size_t column) { return column + (column >= network.reference() ? 1 : 0); };
+  for (const auto& prior : options.priors) {
+    if (!prior.op.pixelwise() || prior.op.complex() || prior.op.shape().columns != network.shape().columns) return {};
+    const Lowering matrix = prior.op.lower();
+    std::vector<std::vector<Triplet>> rows(matrix.shape.rows);
+    for (const auto& t : matrix.triplets) rows[t.row].push_back(t);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto& row = rows[i];
+      const bool edge = (row.size() == 1 || (row.size() == 2 && row[0].coefficient == -row[1].coefficient)) &&
+                        std::all_of(row.begin(), row.end(), [](const Triplet& t) { return t.factor < 0; });
+      if (!edge) return {};
+      found.pairs.push_back({row.size() == 1 ? network.reference() : date(row[1].column), date(row[0].column)});
+      found.edges.push_back({detail::row_source<T>("prior", prior.data, prior.weights, rows.size(), pixels, i), static_cast<T>(row[0].coefficient)});
+    }
+  }
+  if (options.damp != 0)
+    for (std::size_t j = 0; j < network.shape().columns; ++j) {
+      found.pairs.push_back({network.reference(), date(j)});
+      found.edges.push_back({{nullptr, nullptr, T(0), static_cast<T>(options.damp * options.damp)}, T(1)});
+    }
+  return found;
+}
+
+template <class T>
+SolveReport edge_flow(const Network& network, const PriorEdges<T>& priors, ConstBlock<T> y, const SolveOutput<T>& output,
+                      const SolveOptions<T>& options) {
   const Shape shape = network.shape();
   const ConstBlock<T> weights = options.weights;
   detail::check_block("y", y, shape.rows, y.pixels);
@@ -27,11 +66,11 @@ SolveReport edge_flow(const Network& network, ConstBlock<T> y, const SolveOutput
   if (weights.data && !per_pixel && weights.stride != 1)
     throw ShapeError("solve: expected contiguous weights (K, 1), got stride " + std::to_string(weights.stride));
 
-  const EdgeFlow edge_flow(network, options.null_space);
+  const EdgeFlow edge_flow(network, options.null_space, priors.pairs);
   std::vector<int> date_row;
   for (std::size_t d = 0; d < network.dates().size(); ++d)
     date_row.push_back(d == network.reference() ? -1 : static_cast<int>(d - (d > network.reference() ? 1 : 0)));
-  const cpu::Observations<T> observations{y, weights, per_pixel};
+  const cpu::Observations<T> observations{y, weights, per_pixel, priors.edges.data()};
   cpu::EdgeFlowTask<T> task;
   task.edge_flow = &edge_flow;
   task.level = lanes::active_level();
@@ -50,24 +89,24 @@ SolveReport edge_flow(const Network& network, ConstBlock<T> y, const SolveOutput
 }
 
 template <class T>
-bool suits_edge_flow(const SolveOptions<T>& options) {
-  return options.priors.empty() && options.damp == 0;
-}
-
-template <class T>
 SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
-  const Network* const network = network_of(model);
+  if (options.method == Method::automatic || options.method == Method::edge_flow) {
+    const Network* const network = network_of(model);
+    constexpr auto other = sizeof(T) == 4 ? Arithmetic::float64 : Arithmetic::float32;
+    const auto priors = network && options.arithmetic != other ? as_edges(*network, options, y.pixels) : std::nullopt;
+    if (priors) return edge_flow(*network, *priors, y, output, options);
+    if (options.method == Method::edge_flow)
+      throw InvalidArgument(
+          "solve: expected a Network, with priors that are differences or values of its dates and the precision of y, for method edge-flow; got " +
+          model.name() + "; use method auto or cholesky");
+  }
   switch (options.method) {
     case Method::automatic:
-      if (network && suits_edge_flow(options)) return edge_flow(*network, y, output, options);
-      return detail::solve_direct(model, y, output, options);
-    case Method::edge_flow:
-      if (!network || !suits_edge_flow(options))
-        throw InvalidArgument("solve: expected a Network without priors or damp for method edge-flow, got " + model.name() +
-                              (network ? " with them" : "") + "; use method auto or cholesky");
-      return edge_flow(*network, y, output, options);
     case Method::cholesky: return detail::solve_direct(model, y, output, options);
-    default: throw InvalidArgument("solve: expected method auto, edge-flow or cholesky, got " + name(options.method));
+    case Method::cg:
+    case Method::cgls:
+    case Method::lsqr: return detail::solve_iterative(model, y, output, options);
+    default: throw InvalidArgument("solve: expected method auto, edge-flow, cholesky, cg, cgls or lsqr, got " + name(options.method));
   }
 }
 
@@ -98,6 +137,31 @@ std::string name(Method method) {
     case Method::lsqr: return "lsqr";
   }
   return "?";
+}
+
+std::string name(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::float32 ? "float32" : arithmetic == Arithmetic::float64 ? "float64" : "auto";
+}
+
+namespace {
+template <class E>
+E named(std::string_view text, const char* what, std::initializer_list<E> all) {
+  std::string names;
+  for (E e : all) {
+    if (name(e) == text) return e;
+    names += (names.empty() ? "'" : ", '") + name(e) + "'";
+  }
+  throw InvalidArgument("solve: expected " + std::string(what) + " " + names + ", got '" + std::string(text) + "'");
+}
+}  // namespace
+
+Method method(std::string_view text) {
+  using enum Method;
+  return named(text, "one of the methods", {automatic, edge_flow, cholesky, qr, cg, cgls, lsqr});
+}
+Arithmetic arithmetic(std::string_view text) {
+  using enum Arithmetic;
+  return named(text, "arithmetic", {automatic, float32, float64});
 }
 
 Solution<float> solve(const LinearOperator& model, ConstBlock<float> y, const SolveOptions<float>& options) { return run(model, y, options); }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <lopsar/operators/algebra.hpp>
@@ -19,10 +20,13 @@ namespace lopsar {
 //   qr          square-root-free Givens rotations of the rows: for models whose normal matrix is too ill-conditioned
 //   cg, cgls, lsqr   iterations with step lengths, stops and reports of each pixel's own
 enum class Method { automatic, edge_flow, cholesky, qr, cg, cgls, lsqr };
-std::string name(Method method);  // "edge-flow", ...
+std::string name(Method method);       // "auto", "edge-flow", ...
+Method method(std::string_view name);  // InvalidArgument for others
 
 // The precision that a solver computes in, whatever that of y and x.
 enum class Arithmetic { automatic, float32, float64 };
+std::string name(Arithmetic arithmetic);       // "auto", "float32", "float64"
+Arithmetic arithmetic(std::string_view name);  // InvalidArgument for others
 
 // Rows added to the model that are no observations: + |W^(1/2)(R x - r)|^2, e.g. smoothness (TimeDifference) or what is known of a parameter.
 template <class T>

@@ -38,6 +38,8 @@ GroupedMatrix grouped(int rows, const std::vector<System::Entry>& entries) {
   }
   close(rows);
   m.group_start.push_back(static_cast<int>(entries.size()));
+  m.plain = static_cast<int>(m.value.size()) == rows;
+  for (int i = 0; i < rows; ++i) m.plain = m.plain && m.row_start[static_cast<std::size_t>(i)] == i && m.value[static_cast<std::size_t>(i)] < 0;
   return m;
 }
 

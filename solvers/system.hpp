@@ -12,6 +12,7 @@ namespace lopsar::detail {
 // A sparse matrix row by row. The terms of a row that share a value stand together as a group: row i has the groups
 // [row_start[i], row_start[i+1]), group g the terms [group_start[g], group_start[g+1]) and the value `value[g]` (-1: none).
 struct GroupedMatrix {
+  bool plain = false;  // every row is one group without a value
   std::vector<int> row_start, group_start, value, column;
   std::vector<double> coefficient;
   std::vector<float> coefficient_float;
@@ -21,7 +22,7 @@ struct GroupedMatrix {
     const T* c;
     if constexpr (sizeof(T) == 4) c = coefficient_float.data();
     else c = coefficient.data();
-    return {static_cast<int>(row_start.size()) - 1, row_start.data(), group_start.data(), value.data(), column.data(), c};
+    return {static_cast<int>(row_start.size()) - 1, plain, row_start.data(), group_start.data(), value.data(), column.data(), c};
   }
 };
 

@@ -7,12 +7,14 @@ from . import basicoperators, optimization, signalprocessing, utils
 from ._core import (
     Error,
     FileError,
+    Interrupted,
     InvalidArgument,
     ShapeError,
     Status,
     active_isa,
     isa_levels,
 )
+from .compare import Comparison, MethodReport, compare
 from .complex_parts import Conj, Imag, Real
 from .config import (
     disabled_ndarray_multiplication,
@@ -24,8 +26,10 @@ from .dem_error import DemError, date_baselines
 from .derivatives import FirstDerivative, FirstDirectionalDerivative, Gradient, Laplacian, SecondDerivative, SecondDirectionalDerivative
 from .diagonal import Diagonal, Identity, Zero
 from .function_operator import FunctionOperator, MemoizeOperator
+from .identifiability import Identifiability, IdentifiabilityWarning, identifiability
 from .interpolation import Spread
 from .invert import invert
+from .iterative import IterativeSolve
 from .linear_operator import LinearOperator, aslinearoperator, dottest
 from .matrix import MatrixMult
 from .network import Network
@@ -39,7 +43,8 @@ from .series import CumulativeSum, Datum, TimeDifference, Weighting
 from .simulate import simulate
 from .smooth_inversion import SmoothInversion, SmoothSolution, smooth_inversion
 from .smoothing import Smoothing1D, Smoothing2D, SmoothingND
-from .solve import Solution, solve
+from .solve import Preconditioner, Prior, Solution, solve
+from .solve_operator import Solve
 from .stack import Stack, open_stack
 from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
 from .sums import CausalIntegration, Sum
@@ -49,15 +54,17 @@ from .time_series import TimeSeries, invert_arrays
 __version__ = _version("lopsar")
 
 __all__ = [
-    "Block", "BlockDiag", "CausalIntegration", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential", "FileError",
-    "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identity", "Imag", "InvalidArgument",
-    "Kronecker", "Laplacian", "LinearOperator", "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "Network", "Pad", "Pattern",
-    "Polyline", "Polynomial", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
-    "ShapeError", "SmoothInversion", "SmoothSolution", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Spread", "Stack", "Status", "Step", "Sum", "Symmetrize",
-    "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa", "aslinearoperator", "basicoperators", "cg", "cgls",
-    "date_baselines", "disabled_ndarray_multiplication", "dottest", "enabled_ndarray_multiplication", "get_ndarray_multiplication", "invert",
-    "invert_arrays", "isa_levels", "lsqr", "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion",
-    "regularized_inversion", "set_ndarray_multiplication", "signalprocessing", "simulate", "smooth_inversion", "solve", "utils",
+    "Block", "BlockDiag", "CausalIntegration", "Comparison", "Conj", "CumulativeSum", "Datum", "DemError", "Diagonal", "Error", "Exponential",
+    "FileError", "FirstDerivative", "FirstDirectionalDerivative", "Flip", "FunctionOperator", "Gradient", "HStack", "Identifiability",
+    "IdentifiabilityWarning", "Identity", "Imag", "Interrupted", "InvalidArgument", "IterativeSolve", "Kronecker", "Laplacian", "LinearOperator",
+    "LinearRegression", "Logarithm", "MatrixMult", "MemoizeOperator", "MethodReport", "Network", "Pad", "Pattern", "Polyline", "Polynomial",
+    "Preconditioner", "Prior", "Real", "Regression", "Restriction", "Roll", "Seasonal", "SecondDerivative", "SecondDirectionalDerivative",
+    "ShapeError", "SmoothInversion", "SmoothSolution", "Smoothing1D", "Smoothing2D", "SmoothingND", "Solution", "Solve", "Spread", "Stack",
+    "Status", "Step", "Sum", "Symmetrize", "TimeDifference", "TimeSeries", "Transpose", "VStack", "Weighting", "Zero", "active_isa",
+    "aslinearoperator", "basicoperators", "cg", "cgls", "compare", "date_baselines", "disabled_ndarray_multiplication", "dottest",
+    "enabled_ndarray_multiplication", "get_ndarray_multiplication", "identifiability", "invert", "invert_arrays", "isa_levels", "lsqr",
+    "normal_equations_inversion", "open_stack", "optimization", "plot", "preconditioned_inversion", "regularized_inversion",
+    "set_ndarray_multiplication", "signalprocessing", "simulate", "smooth_inversion", "solve", "utils",
 ]
 
 

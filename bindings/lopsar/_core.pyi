@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Baselines', 'DatasetInfo', 'EdgeFlow', 'Error', 'FileError', 'Hdf5File', 'InvalidArgument', 'InvertOptions', 'InvertPlan', 'InvertProgress', 'InvertReport', 'Network', 'NullSpace', 'Operator', 'ShapeError', 'Stack', 'Status', 'TimeAxis', 'TimeSeriesOptions', 'WeightFunction', 'active_isa', 'along_axis', 'bilinear', 'block_diag', 'causal_integration', 'coherence_to_weight', 'cumulative_sum', 'date_baselines', 'datum', 'dem_error', 'diagonal', 'difference', 'directional_derivative', 'exponential', 'field_diagonal', 'field_identity', 'field_restriction', 'field_zero', 'first_derivative', 'flip', 'gradient', 'hstack', 'identity', 'interpolation', 'invert', 'invert_time_series', 'isa_levels', 'kronecker', 'laplacian', 'logarithm', 'on_fields', 'pad', 'pattern', 'phase_variance', 'plan', 'polyline', 'polynomial', 'product', 'python_operator', 'restriction', 'roll', 'seasonal', 'second_derivative', 'smoothing', 'solve', 'step', 'sum', 'sum_axis', 'symmetrize', 'time_difference', 'transpose', 'version', 'vstack', 'weight_function', 'weighting', 'zero']
+__all__: list[str] = ['Baselines', 'DatasetInfo', 'EdgeFlow', 'Error', 'FileError', 'Hdf5File', 'InvalidArgument', 'InvertOptions', 'InvertPlan', 'InvertProgress', 'InvertReport', 'Krylov', 'Network', 'NullSpace', 'Operator', 'ShapeError', 'Stack', 'Status', 'TimeAxis', 'TimeSeriesOptions', 'WeightFunction', 'active_isa', 'along_axis', 'bilinear', 'block_diag', 'causal_integration', 'cg', 'cgls', 'coherence_to_weight', 'cumulative_sum', 'date_baselines', 'datum', 'dem_error', 'diagonal', 'difference', 'directional_derivative', 'exponential', 'field_diagonal', 'field_identity', 'field_restriction', 'field_zero', 'first_derivative', 'flip', 'gradient', 'hstack', 'identity', 'interpolation', 'invert', 'invert_time_series', 'isa_levels', 'kronecker', 'laplacian', 'logarithm', 'lsqr', 'on_fields', 'pad', 'pattern', 'phase_variance', 'plan', 'polyline', 'polynomial', 'product', 'python_operator', 'restriction', 'roll', 'seasonal', 'second_derivative', 'smoothing', 'solve', 'step', 'sum', 'sum_axis', 'symmetrize', 'time_difference', 'transpose', 'version', 'vstack', 'weight_function', 'weighting', 'zero']
 class Error(Exception):
     pass
 class ShapeError(Error, ValueError):
@@ -233,6 +233,61 @@ class Status:
         ...
     @property
     def value(self) -> int:
+        ...
+class Krylov:
+    """
+    CG, CGLS or LSQR on one problem.
+    """
+    def finalize(self) -> None:
+        ...
+    def run(self) -> int:
+        """
+        Until a rule stops it; the number of that rule.
+        """
+    def setup(self, y: numpy.ndarray, x0: numpy.ndarray | None = None) -> None:
+        ...
+    def step(self) -> None:
+        ...
+    def vector(self, name: str) -> typing.Any:
+        ...
+    @property
+    def acond(self) -> float:
+        ...
+    @property
+    def anorm(self) -> float:
+        ...
+    @property
+    def arnorm(self) -> float:
+        ...
+    @property
+    def cost(self) -> list[float]:
+        ...
+    @property
+    def cost_damped(self) -> list[float]:
+        ...
+    @property
+    def iteration(self) -> int:
+        ...
+    @property
+    def iterations(self) -> int:
+        ...
+    @iterations.setter
+    def iterations(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def r1norm(self) -> float:
+        ...
+    @property
+    def r2norm(self) -> float:
+        ...
+    @property
+    def stop(self) -> int:
+        ...
+    @property
+    def x(self) -> numpy.ndarray:
+        ...
+    @property
+    def xnorm(self) -> float:
         ...
 class WeightFunction:
     """
@@ -735,6 +790,10 @@ def block_diag(arg0: collections.abc.Sequence[Operator]) -> Operator:
     ...
 def causal_integration(arg0: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg1: typing.SupportsInt | typing.SupportsIndex, arg2: typing.SupportsFloat | typing.SupportsIndex, arg3: str, arg4: bool) -> Operator:
     ...
+def cg(op: Operator, type: str, damp: typing.SupportsFloat | typing.SupportsIndex, tol: typing.SupportsFloat | typing.SupportsIndex, rtol: typing.SupportsFloat | typing.SupportsIndex, rtol1: typing.SupportsFloat | typing.SupportsIndex, preconditioner: Operator | None, threads: typing.SupportsInt | typing.SupportsIndex) -> Krylov:
+    ...
+def cgls(op: Operator, type: str, damp: typing.SupportsFloat | typing.SupportsIndex, tol: typing.SupportsFloat | typing.SupportsIndex, rtol: typing.SupportsFloat | typing.SupportsIndex, rtol1: typing.SupportsFloat | typing.SupportsIndex, preconditioner: Operator | None, threads: typing.SupportsInt | typing.SupportsIndex) -> Krylov:
+    ...
 def coherence_to_weight(coherence: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], function: WeightFunction, looks: typing.SupportsInt | typing.SupportsIndex) -> list[float]:
     ...
 def cumulative_sum(axis: TimeAxis, rates: bool) -> Operator:
@@ -792,6 +851,8 @@ def kronecker(arg0: Operator, arg1: Operator) -> Operator:
 def laplacian(arg0: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg1: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg2: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], arg3: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], arg4: str, arg5: bool) -> Operator:
     ...
 def logarithm(axis: TimeAxis, onset: str, characteristic_time: typing.SupportsFloat | typing.SupportsIndex) -> Operator:
+    ...
+def lsqr(op: Operator, type: str, damp: typing.SupportsFloat | typing.SupportsIndex, atol: typing.SupportsFloat | typing.SupportsIndex, btol: typing.SupportsFloat | typing.SupportsIndex, conlim: typing.SupportsFloat | typing.SupportsIndex, variances: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> Krylov:
     ...
 def on_fields(arg0: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg1: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], arg2: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], arg3: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], arg4: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg5: str) -> Operator:
     """

@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from .time_axis import date_key
 
-__all__ = ["applied", "axis", "exported", "is_foreign", "ndarray"]
+__all__ = ["applied", "arranged", "axis", "exported", "is_foreign", "ndarray", "relabelled"]
 
 
 def is_foreign(x: Any) -> bool:
@@ -137,13 +137,23 @@ def _span(values: list[str]) -> str:
 
 
 def _labelled(op: Any, x: Any) -> Any:
-    """The result for a DataArray: axes that the operator hands on keep their names and coordinates, the first gets those that it knows."""
-    (name_in, values_in, _), (name_out, values_out, more_out) = axis(op, "dims"), axis(op, "dimsd")
-    if name_in in x.dims and x.dims[0] != name_in:
-        x = x.transpose(name_in, ...)
-    if name_in is not None and x.ndim:
-        x = _ordered(op, x, name_in, values_in)
-    y = op.dot(x.values)
+    """The result for a DataArray."""
+    x = arranged(op, x)
+    return relabelled(op, x, op.dot(x.values))
+
+
+def arranged(op: Any, x: Any) -> Any:
+    """A DataArray with the axis that the operator knows first, and its labels in the order of the operator."""
+    name, values, _ = axis(op, "dims")
+    if name in x.dims and x.dims[0] != name:
+        x = x.transpose(name, ...)
+    return _ordered(op, x, name, values) if name is not None and x.ndim else x
+
+
+def relabelled(op: Any, x: Any, y: Any) -> Any:
+    """The values ``y = op @ x`` as a DataArray: axes that the operator hands on keep their names and coordinates, the first gets those that it
+    knows."""
+    (_, values_in, _), (name_out, values_out, more_out) = axis(op, "dims"), axis(op, "dimsd")
     own = len(op.dims) if x.shape[:len(op.dims)] == op.dims else 1   # axes of x that are the model; the others are columns
     columns = x.dims[own:]
     made = y.shape[:y.ndim - len(columns)]

@@ -1,4 +1,4 @@
-"""The command ``lopsar``: invert, simulate, info, plot.
+"""The command ``lopsar``: invert, compare, simulate, info, plot.
 
 Exit codes: 0 done, 1 bad input or option, 2 usage, 130 interrupted (``invert`` can be resumed).
 """
@@ -27,9 +27,10 @@ WHY = {
     "below_redundancy": "a date has too few interferograms",
     "masked": "water, or without coherence",
     "not_finite": "infinite or huge values",
-    "not_converged": "not converged",
-    "breakdown": "breakdown",
+    "not_converged": "not converged: the last iterate is written",
+    "breakdown": "the iteration broke down",
 }
+SOLVERS = ("edge-flow", "cholesky", "qr", "cg", "cgls", "lsqr")
 
 
 def _shape(text: str) -> tuple[int, int]:
@@ -50,6 +51,24 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got '{text}'")
     return int(text)
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of 0 or more, below 1, got '{text}'")
+    return value
+
+
+def _solvers(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in SOLVERS]
+    if wrong or not names or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"expected different methods among {', '.join(SOLVERS)}, got '{text}'")
+    return names
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,6 +101,12 @@ def parser() -> argparse.ArgumentParser:
         help="weights: inverse variance (default), Fisher information, coherence, none",
         **given,
     )
+    p.add_argument(
+        "--solver",
+        choices=SOLVERS,
+        help="how pixels are solved: edge-flow (default), or another to compare with; pixels of missing rank always by edge-flow",
+        **given,
+    )
     p.add_argument("--min-norm-phase", dest="min_norm_velocity", action="store_false", help="minimum norm of phase instead of velocity", **given)
     p.add_argument(
         "--mask-dset",
@@ -102,6 +127,26 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threads", type=_positive, metavar="N", help="threads (all)", **given)
     p.add_argument("--chunk-size", dest="chunk_size", type=_positive, metavar="PIXELS", help="pixels per block (from --ram)", **given)
     p.add_argument("--json", metavar="FILE", help="write a report of the run")
+
+    p = commands.add_parser(
+        "compare",
+        allow_abbrev=False,
+        help="solve the same pixels by several methods and measure them",
+        description="Solve pixels of a stack, spread over the scene, by several methods: accuracy against float64, time per pixel, iterations, memory.",
+    )
+    p.set_defaults(run=_compare)
+    p.add_argument("stack", metavar="STACK", help="ifgramStack.h5")
+    p.add_argument("--solvers", type=_solvers, default="edge-flow,cholesky,cg,cgls,lsqr", metavar="NAME,...",
+                   help=f"methods among {', '.join(SOLVERS)} (edge-flow,cholesky,cg,cgls,lsqr)")
+    p.add_argument("--pixels", type=_positive, default=20000, metavar="N", help="about so many pixels (20000)")
+    p.add_argument("-w", "--weight-func", dest="weight_func", choices=("var", "fim", "coh", "no"), default="var", help="weights (var)")
+    p.add_argument("-i", "-d", "--dset", dest="dataset", default="unwrapPhase", help="phase dataset (unwrapPhase)")
+    p.add_argument("--skip-reference", "--skip-ref", dest="skip_reference", action="store_true", help="the phase is referenced already")
+    p.add_argument("--tol", type=_fraction, default=1e-6, metavar="X", help="relative tolerance of iterative methods (1e-6)")
+    p.add_argument("--repeats", type=_positive, default=3, metavar="N", help="timed runs of each (3)")
+    p.add_argument("--threads", type=_positive, metavar="N", help="threads (all)")
+    p.add_argument("-o", "--output", metavar="DIR", help="folder for compare.png and compare.json")
+    p.add_argument("--json", metavar="FILE", help="write the numbers")
 
     p = commands.add_parser(
         "simulate",
@@ -209,6 +254,7 @@ def _invert(chosen: argparse.Namespace) -> None:
         "output",
         "skip_reference",
         "weight_func",
+        "solver",
         "min_norm_velocity",
         "mask_dataset",
         "mask_threshold",
@@ -245,6 +291,7 @@ def _invert(chosen: argparse.Namespace) -> None:
             else ""
         )
         + (f", water mask {job.water_mask}" if job.water_mask else "")
+        + (f", solved by {job.solver}" if job.solver not in ("auto", "edge-flow") else "")
         + (", phase taken as referenced" if job.skip_reference else ""),
     )
     table.add_row(
@@ -296,6 +343,9 @@ def _invert(chosen: argparse.Namespace) -> None:
     for name, count in report.pixels_by_status.items():
         if count or name == "ok":
             table.add_row(f"{count:,} pixels", f"{100 * count / plan.pixels:.1f} %  {WHY[name]}" + (_masked(report) if name == "masked" else ""))
+    if report.solver != "edge-flow":
+        by = f", {report.pixels_by_edge_flow:,} pixels of missing rank by edge-flow" if report.pixels_by_edge_flow else ""
+        table.add_row("solver", f"{report.solver} in {report.arithmetic}{by}")
     if report.resumed_blocks:
         table.add_row("resumed", f"{report.resumed_blocks} of {plan.blocks} blocks were there from an earlier run")
     table.add_row(
@@ -348,6 +398,7 @@ def _report(job: Any, report: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         "plan": fields(report.plan, "version", "isa"),
         "pixels": report.plan.pixels,
         "pixels_by_status": report.pixels_by_status,
+        "solver": {"method": report.solver, "arithmetic": report.arithmetic, "pixels_by_edge_flow": report.pixels_by_edge_flow},
         "pixels_inverted": report.pixels_inverted,
         "water_pixels": report.water_pixels,
         "incoherent_pixels": report.incoherent_pixels,
@@ -358,6 +409,57 @@ def _report(job: Any, report: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         "output": report.output,
         "warnings": report.warnings,
     }
+
+
+def _compare(chosen: argparse.Namespace) -> None:
+    import numpy as np
+
+    from .compare import compare
+    from .network import Network
+    from .stack import Stack
+
+    if chosen.json:
+        _check_report(chosen.json, [chosen.stack])
+    folder = Path(chosen.output) if chosen.output else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    console = _console()
+    stack = Stack(chosen.stack)
+    pairs, rows, columns = stack.shape
+    step = max(1, int(np.sqrt(rows * columns / chosen.pixels)))   # between the pixels of a grid over the scene
+    ys, xs = np.arange(step // 2, rows, step), np.arange(step // 2, columns, step)
+    weighted = chosen.weight_func != "no"
+    y = np.empty((pairs, len(ys), len(xs)), np.float32)
+    w = np.empty_like(y) if weighted else None
+    try:
+        phase = stack[chosen.dataset]
+        coherence = stack["coherence"] if weighted else None
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]}" + ("; or choose --weight-func no" if weighted and "coherence" in str(error) else "")) from None
+    function = _core.weight_function(chosen.weight_func)
+    looks = stack.looks if chosen.weight_func in ("var", "fim") else 1
+    for i, row in enumerate(ys):
+        y[:, i] = phase[:, row, :][:, xs]
+        if w is not None and coherence is not None:
+            w[:, i] = _core.coherence_to_weights(coherence[:, row, :][:, xs], function, looks)
+    y[~np.isfinite(y) | (y == 0)] = np.nan   # no data, as for lopsar invert
+    if not chosen.skip_reference:
+        if stack.reference is None:
+            raise ValueError(f"{stack.path}: expected the reference pixel (REF_Y, REF_X), got none; use --skip-reference if the phase is referenced")
+        y -= phase[:, stack.reference[0], stack.reference[1]].astype(np.float32)[:, None, None]
+        y[y == 0] = np.nan
+    found = compare(Network(stack.pairs), y, w, chosen.solvers, tol=chosen.tol, repeats=chosen.repeats, threads=chosen.threads)
+    console.print(found.table())
+    text = json.dumps({"stack": stack.path, "version": _core.version(), "isa": _core.active_isa(), "weight_func": chosen.weight_func,
+                       "tol": chosen.tol, "threads": chosen.threads} | found.to_dict(), indent=1) + "\n"
+    targets = [Path(chosen.json)] if chosen.json else []
+    if folder is not None:
+        found.plot(folder / "compare.png")
+        print(folder / "compare.png")
+        targets.append(folder / "compare.json")
+    for target in targets:
+        target.write_text(text)
+        print(target)
 
 
 def _simulate(chosen: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ def options(
     weight_func: str = "var",
     output: Sequence[str | PathLike[str]] = OUTPUT,
     *,
+    solver: str = "auto",
     dataset: str | None = None,
     water_mask: str | PathLike[str] | None = None,
     mask_dataset: str | None = None,
@@ -43,6 +44,7 @@ def options(
     chosen.output = [os.fspath(path) for path in output]
     chosen.dataset = dataset or "unwrapPhase"
     chosen.weight_function = _core.weight_function(weight_func)
+    chosen.solver = solver
     chosen.minimum_norm_velocity = min_norm_velocity
     chosen.mask_dataset = mask_dataset or ""
     chosen.mask_threshold = mask_threshold
@@ -61,6 +63,7 @@ def invert(
     weight_func: str = "var",
     output: Sequence[str | PathLike[str]] = OUTPUT,
     *,
+    solver: str = "auto",
     dataset: str | None = None,
     water_mask: str | PathLike[str] | None = None,
     mask_dataset: str | None = None,
@@ -84,6 +87,9 @@ def invert(
     output : three paths
         ``timeseries`` (D, l, w) in meters towards the satellite, relative to the reference pixel and first date; ``temporalCoherence``
         (l, w); number of interferograms ``mask`` (l, w) beside ``status`` (l, w), the :class:`Status` of each pixel.
+    solver : {"auto", "edge-flow", "cholesky", "qr", "cg", "cgls", "lsqr"}
+        Method for pixels whose dates all hang together, as for `solve`; "auto" is edge flow, fused with everything else. The others are for
+        comparison; they leave pixels of missing rank to edge flow, which alone has the minimum norms.
     dataset : str, optional
         Phase to invert, "unwrapPhase" by default.
     water_mask : path, optional
@@ -126,6 +132,7 @@ def invert(
         stack,
         weight_func,
         output,
+        solver=solver,
         dataset=dataset,
         water_mask=water_mask,
         mask_dataset=mask_dataset,

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._core import InvalidArgument
+from .gradients import vector_jacobian
 from .linear_operator import LinearOperator, aslinearoperator
+from .solve import pixelwise
+from .solve import solve as _solve
 
-__all__ = ["JaxOperator", "apply"]
+__all__ = ["JaxOperator", "apply", "solve"]
 
 
 def _call(op: Any, x: Any) -> Any:
@@ -63,6 +66,67 @@ def apply(op: Any, x: Any) -> Any:
 
     run.defvjp(lambda x: (run(x), None), backward)   # by run itself, so that it may be differentiated again
     return run(x)
+
+
+def solve(model: Any, y: Any, weights: Any = None, *, prior: Any = None, damp: float = 0.0, **options: Any) -> Any:
+    r"""The x of `lopsar.solve` inside ``jax.jit``, ``jax.grad`` and the like, with gradients with respect to data and weights.
+
+    Parameters
+    ----------
+    model : pixelwise operator or matrix, (K, n)
+    y : jax.Array, (K, ...)
+        float32 or float64; NaN is missing.
+    weights : jax.Array, (K,), (K, 1) or broadcastable to y, optional
+        Taken in the precision of y.
+    prior, damp, **options
+        As for `lopsar.solve`, without `null_space`; these have no gradient.
+
+    Returns
+    -------
+    jax.Array, (n, ...)
+        NaN where nothing determines an unknown.
+
+    Raises
+    ------
+    InvalidArgument, ShapeError
+        As `lopsar.solve`; another precision.
+
+    Notes
+    -----
+    Reverse mode once, by implicit differentiation (see `lopsar.torch.solve`); missing observations and undetermined unknowns have gradient 0.
+    ``vmap`` solves sample by sample: give them as pixels instead.
+    """
+    op = pixelwise(model, "lopsar.jax.solve")
+    y = jnp.asarray(y)
+    if y.dtype not in (jnp.float32, jnp.float64):
+        raise InvalidArgument(f"lopsar.jax.solve: expected float32 or float64, got {y.dtype}; convert it")
+    if "null_space" in options:
+        raise InvalidArgument("lopsar.jax.solve: expected no null_space, whose minimum norm has no gradient here; leave it out")
+    w = None if weights is None else jnp.asarray(weights, y.dtype)
+
+    def solved(y: Any, w: Any = None) -> np.ndarray:
+        return _solve(op, np.asarray(y), None if w is None else np.asarray(w), prior=prior, damp=damp, **options).x
+
+    def pulled(y: Any, x: Any, gradient: Any, w: Any = None) -> Any:
+        of_y, of_w = vector_jacobian(op, np.asarray(y), None if w is None else np.asarray(w), np.asarray(x), np.asarray(gradient), prior, damp)
+        return (of_y,) if of_w is None else (of_y, np.asarray(of_w, of_y.dtype))
+
+    @jax.custom_vjp
+    def run(*given: Any) -> Any:
+        result = jax.ShapeDtypeStruct((op.shape[1], *given[0].shape[1:]), given[0].dtype)
+        return jax.pure_callback(solved, result, *given, vmap_method="sequential")
+
+    def forward(*given: Any) -> Any:
+        x = run(*given)
+        return x, (x, given)
+
+    def backward(kept: Any, gradient: Any) -> Any:
+        x, given = kept
+        results = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in given)
+        return jax.pure_callback(pulled, results, given[0], x, gradient, *given[1:], vmap_method="sequential")
+
+    run.defvjp(forward, backward)
+    return run(y) if w is None else run(y, w)
 
 
 class JaxOperator(LinearOperator):

@@ -16,7 +16,7 @@ import numpy as np
 __all__ = ["copied", "deep_copied", "reduced", "remember_constructor", "restored"]
 
 _SMALL = 1 << 16   # bytes
-_CACHES = ("_native", "_apply", "_quick", "_turns", "_made")
+_CACHES = ("_native", "_apply", "_quick", "_turns", "_made", "_identified")
 _LABELS = ("dtype", "name", "_given_dims", "_given_dimsd", "_forceflat", "clinear", "explicit", "_axes")
 
 

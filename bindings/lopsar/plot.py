@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["accuracy", "plot", "plot_map", "plot_network", "plot_pairs", "plot_series"]
+__all__ = ["accuracy", "plot", "plot_comparison", "plot_map", "plot_network", "plot_pairs", "plot_series"]
 
 STRIP_BYTES = 64 << 20
 DRAWN_PIXELS = 1600  # along a side: more than a screen shows
@@ -632,6 +632,72 @@ def accuracy(timeseries: str | Path, truth: str | Path, temporal_coherence: str 
     count = pixels * (shape[0] - 1)
     return {"rmse_mm": 1000 * math.sqrt(squares / count), "mean_abs_mm": 1000 * absolute / count, "bias_mm": 1000 * total / count,
             "max_abs_mm": 1000 * largest, "rate_rmse_mm_per_year": 1000 * math.sqrt(rate_squares / pixels), "pixels": pixels, "dates": shape[0]}
+
+
+@_styled
+def plot_comparison(comparison: Any, out: str | Path | None = None) -> Figure:
+    """Pictures of a `lopsar.Comparison`.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    out : path, optional
+        PNG file.
+
+    Returns
+    -------
+    Figure
+        Errors of pixels (maps where the pixels have two axes, else from the smallest to the largest), residuals of iterative methods after each
+        iteration at quantiles of the pixels, accuracy against time.
+    """
+    c = comparison
+    maps = len(c.grid) == 2 and min(c.grid) > 1
+    curves = list(c.convergence)
+    panels = [*([("error", m.method) for m in c.methods] if maps else [("errors", "")]), *[("convergence", name) for name in curves], ("accuracy", "")]
+    columns = min(len(panels), 4)
+    rows = -(-len(panels) // columns)
+    figure = _new_figure(4.6 * columns, 3.7 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    color = {m.method: COLORS[i % len(COLORS)] for i, m in enumerate(c.methods)}
+    values = np.concatenate([e[np.isfinite(e) & (e > 0)] for e in c.errors.values()] or [np.ones(1)])
+    low, high = (np.log10(np.quantile(values, q)) for q in (0.01, 1)) if values.size else (-8.0, 0.0)
+    image = None
+    for ax, (kind, name) in zip(axes, panels):
+        if kind == "error":
+            with np.errstate(divide="ignore"):
+                logs = np.log10(c.errors[name]).reshape(c.grid)
+            ax.set_facecolor(EMPTY)
+            image = ax.imshow(np.where(np.isneginf(logs), low, logs), vmin=low, vmax=max(high, low + 1), cmap="viridis", aspect="auto")
+            ax.set(title=f"{name}: largest error per pixel", xticks=[], yticks=[])
+        elif kind == "errors":
+            for method, errors in c.errors.items():
+                known = np.sort(errors[np.isfinite(errors)])
+                ax.plot(np.linspace(0, 100, len(known)), np.maximum(known, 1e-300), label=method, color=color[method])
+            ax.set(title="Largest error per pixel", xlabel="% of pixels", ylabel=f"against {c.reference}", yscale="log")
+            ax.set_ylim(bottom=10 ** (low - 1))
+            ax.grid(True)
+            ax.legend()
+        elif kind == "convergence":
+            curve = np.maximum(c.convergence[name], 1e-9)
+            for i, (label, alpha) in enumerate((("10 %", 0.35), ("50 %", 1.0), ("90 %", 0.6), ("worst pixel", 0.35))):
+                ax.plot(curve[:, i], label=label, color=color[name], alpha=alpha, lw=2.2 if i == 1 else 1.2, ls="-" if i < 3 else "--")
+            ax.set(title=f"{name}: convergence", xlabel="iteration", ylabel="residual above its last, relative", yscale="log")
+            ax.grid(True)
+            ax.legend()
+        else:
+            for m in c.methods:
+                points = c.accuracy.get(m.method)
+                if points:
+                    ax.plot([1e6 * p[1] for p in points], [p[2] for p in points], ".-", color=color[m.method], alpha=0.7)
+                ax.plot(1e6 * m.seconds_per_pixel, m.relative_error, "o", ms=8, color=color[m.method], label=m.method)
+            ax.set(title="Accuracy against time", xlabel="microseconds per pixel", ylabel="relative error", xscale="log", yscale="log")
+            ax.grid(True)
+            ax.legend()
+    for ax in axes[len(panels):]:
+        ax.set_axis_off()
+    if image is not None:
+        figure.colorbar(image, ax=list(axes[:len(c.methods)]), label="log10 of the error", shrink=0.8)
+    return _save(figure, out)
 
 
 def plot(files: str | Path | Sequence[str | Path], out: str | Path | None = None, pixels: Sequence[tuple[int, int]] | None = None,

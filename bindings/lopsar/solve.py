@@ -2,97 +2,353 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from . import _core
-from .arrays import at_least_one, columns, floating
-from .network import Network
+from .array_like import arranged, exported, is_foreign, ndarray, relabelled
+from .arrays import at_least_one, columns, floating, plain
+from .identifiability import names, warn
+from .linear_operator import LinearOperator, aslinearoperator
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Preconditioner", "Prior", "Solution", "solve"]
 
 _NULL_SPACE = {None: _core.NullSpace.none, "min-norm-velocity": _core.NullSpace.minimum_norm_velocity,
                "min-norm-phase": _core.NullSpace.minimum_norm_phase}
+_ITERATIVE = ("cg", "cgls", "lsqr")
+
+
+@dataclass(frozen=True)
+class Prior:
+    r"""Rows that are no observations: :math:`+ |W^{1/2} (R x - r)|^2`, e.g. smoothness, or what is known of a parameter.
+
+    Attributes
+    ----------
+    op : pixelwise operator or matrix (rows, n)
+        R, with the columns of the model.
+    data : number, (rows,), (rows, 1) or (rows, ...) after the pixels of y, optional
+        r, in the unit of R x. By default 0; NaN: no such row.
+    weights : likewise, optional
+        Inverse variances. By default 1.
+
+    Examples
+    --------
+    Smooth velocities, and a DEM error of 0 +- 10 m as the last of n parameters:
+
+    >>> lopsar.Prior(lopsar.TimeDifference(A, 2), weights=1e-3)              # doctest: +SKIP
+    >>> lopsar.Prior(np.eye(n)[-1:], weights=1 / 10**2)                      # doctest: +SKIP
+    """
+
+    op: Any
+    data: Any = None
+    weights: Any = None
+
+
+@dataclass(frozen=True)
+class Preconditioner:
+    """An approximation to the inverse of the normal matrix, for the iterative methods: one of the functions below, or the text "jacobi".
+
+    ===============================  ================================================================
+    ``Preconditioner.jacobi()``      its diagonal
+    ``Preconditioner.blocks(...)``   its diagonal blocks
+    ``Preconditioner.direct(...)``   the normal matrix of another model, factored at every pixel
+    ===============================  ================================================================
+    """
+
+    kind: str
+    labels: tuple[int, ...] = ()
+    model: Any = None
+    weights: Any = None
+    prior: Any = None
+
+    @staticmethod
+    def jacobi() -> Preconditioner:
+        """The diagonal of the normal matrix."""
+        return Preconditioner("diagonal")
+
+    @staticmethod
+    def blocks(labels: Sequence[int]) -> Preconditioner:
+        """Unknowns with equal labels (n integers) belong together; what couples others is left out."""
+        return Preconditioner("blocks", tuple(int(label) for label in labels))
+
+    @staticmethod
+    def direct(model: Any, weights: Any = None, prior: Any = None) -> Preconditioner:
+        """The direct solve of another pixelwise model with the same unknowns, whose weights and priors are its own."""
+        return Preconditioner("direct", (), model, weights, prior)
 
 
 @dataclass
 class Solution:
-    """What `solve` found, per pixel.
+    """What `solve` found. Arrays are of the kind of y: NumPy, xarray with the labels of the model, or DLPack; ``...`` is the shape of y after its
+    first axis.
 
     Attributes
     ----------
-    x : (n, pixels) unknowns in the unit of y; NaN where nothing determines them
-    status : (pixels,) uint8, numbers of `lopsar.Status`
-    rank : (pixels,) int32, rank of the weighted matrix
-    valid : (pixels,) int32, observations used
-    iterations : (pixels,) int32, 0 for a direct solve
-    residual_norm : (pixels,) :math:`|W^{1/2}(A x - y)|`
-    method : the method that ran
+    x : (n, ...)
+        Unknowns; NaN where nothing determines them.
+    status : (...) uint8
+        Numbers of `lopsar.Status`.
+    rank : (...) int32
+        Rank of the weighted matrix with its priors; of iterative methods n, or 0 where not solved.
+    valid : (...) int32
+        Observations used.
+    iterations : (...) int32
+        0 of a direct method.
+    residual_norm : (...)
+        :math:`|W^{1/2}(A x - y)|` of the observations.
+    method : str
+        That ran.
+    arithmetic : {"float32", "float64"}
+        That it computed in.
+    history : (iterations + 1, ...) or None
+        Norm of the residual (with priors and damping) after each iteration, NaN after the last.
+    variances : (n, ...) or None
+        Estimates of the diagonal of :math:`(A^T W A + \\ldots)^{-1}`.
+    parameters : list of (name, unit)
+        What the rows of x are; empty where nobody said. Units are those of the model.
     """
 
-    x: np.ndarray
-    status: np.ndarray
-    rank: np.ndarray
-    valid: np.ndarray
-    iterations: np.ndarray
-    residual_norm: np.ndarray
+    x: Any
+    status: Any
+    rank: Any
+    valid: Any
+    iterations: Any
+    residual_norm: Any
     method: str
+    arithmetic: str = "float64"
+    history: Any = None
+    variances: Any = None
+    parameters: Sequence[tuple[str, str]] = ()
 
 
-def solve(A: Network, y: Any, weights: Any = None, method: str = "auto", *, null_space: str | None = None, dtype: Any = None,
-          threads: int | None = None, chunk_size: int | None = None) -> Solution:
-    r"""Minimize :math:`|W^{1/2}(A x - y)|` for every pixel.
+def pixelwise(A: Any, who: str) -> LinearOperator:
+    """`A` as a real pixelwise operator."""
+    op = aslinearoperator(A)
+    if not op.pixelwise:
+        raise _core.InvalidArgument(f"{who}: expected an operator that maps each pixel on its own, got {op!r}, which couples pixels; "
+                                    "the solvers of lopsar.optimization take any operator")
+    if op.dtype.kind == "c":
+        raise _core.InvalidArgument(f"{who}: expected a real operator, got {op!r}")
+    return op
+
+
+def rows_of(values: Any, rows: int, tail: tuple[int, ...], dtype: Any, name: str) -> np.ndarray:
+    """Values per row, or per row and pixel, as an array (rows, 1) or (rows, pixels)."""
+    given = plain(values, name)
+    v = given.astype(dtype, copy=False)
+    if v.ndim < 2 or v.shape[1:] == (1,):
+        v = v.reshape(-1, *[1] * len(tail))
+    if v.ndim != 1 + len(tail) or v.shape[0] not in (1, rows) or any(n not in (1, m) for n, m in zip(v.shape[1:], tail)):
+        raise _core.ShapeError(f"{name}: expected shape {(rows, *tail)} or ({rows},), got {given.shape}")
+    if v.size == v.shape[0]:   # the same at every pixel
+        return np.ascontiguousarray(np.broadcast_to(v.reshape(v.shape[0], 1), (rows, 1)))
+    return columns(np.broadcast_to(v, (rows, *tail)))
+
+
+def priors_of(prior: Any, n: int, tail: tuple[int, ...], dtype: Any, who: str) -> list[tuple[Any, Any, Any]]:
+    """What the core takes for a prior, an operator, or a sequence of them."""
+    made = []
+    for i, p in enumerate(prior_list(prior)):
+        op, name = pixelwise(p.op, who), f"{who}: prior {i}"
+        if op.shape[1] != n:
+            raise _core.ShapeError(f"{name}: expected {n} columns, as the model has, got shape {op.shape}")
+        data, weights = (None if v is None else rows_of(v, op.shape[0], tail, dtype, f"{name}, {what}")
+                         for what, v in (("data", p.data), ("weights", p.weights)))
+        made.append((op._node(), data, weights))
+    return made
+
+
+def prior_list(prior: Any) -> list[Prior]:
+    """None, a prior, an operator, or a sequence of them as a list of priors."""
+    if prior is None:
+        return []
+    several = prior if isinstance(prior, (list, tuple)) else [prior]
+    return [p if isinstance(p, Prior) else Prior(p) for p in several]
+
+
+def _preconditioner(given: Any, n: int, tail: tuple[int, ...], dtype: Any) -> tuple[Any, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, str) and given == "jacobi":
+        given = Preconditioner.jacobi()
+    if not isinstance(given, Preconditioner):
+        raise _core.InvalidArgument(f"solve: expected preconditioner None, 'jacobi' or one of lopsar.Preconditioner, got {given!r}")
+    if given.kind == "blocks":
+        if len(given.labels) != n:
+            raise _core.ShapeError(f"solve: expected a block label for each of {n} unknowns, got {len(given.labels)}")
+        return given.kind, list(given.labels)
+    if given.kind == "direct":
+        model = pixelwise(given.model, "solve: preconditioner")
+        if model.shape[1] != n:
+            raise _core.ShapeError(f"solve: preconditioner: expected a model with {n} columns, got shape {model.shape}")
+        weights = None if given.weights is None else rows_of(given.weights, model.shape[0], tail, dtype, "solve: weights of the preconditioner")
+        return given.kind, model._node(), weights, priors_of(given.prior, n, tail, dtype, "solve: preconditioner")
+    return (given.kind,)
+
+
+def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_space: str | None = None, prior: Any = None, x0: Any = None,
+          damp: float = 0.0, tol: float = 1e-6, atol: float | None = None, btol: float | None = None, conlim: float = 1e8,
+          max_iterations: int | None = None, preconditioner: Any = None, callback: Callable[[int, int], Any] | None = None,
+          history: bool = False, variances: bool = False, arithmetic: str = "auto", dtype: Any = None, threads: int | None = None,
+          chunk_size: int | None = None) -> Solution:
+    r"""Minimize :math:`|W^{1/2}(A x - y)|^2 + \sum_i |W_i^{1/2}(R_i x - r_i)|^2 + \mathrm{damp}^2 |x|^2` for every pixel.
 
     Parameters
     ----------
-    A : Network
-    y : (K, pixels) or (K, ...) or (K,)
-        Observations; NaN is missing. float32 is solved in float32 (error a few 1e-7 of max(|x|, |y|)), all else in float64.
-    weights : broadcastable to y, (K,) for one weight per pair, or None
-        Inverse variances; 0 or NaN is missing.
-    method : {"auto", "edge-flow"}
-        Edge flow eliminates the dates of the network without subtraction, so that conditioning costs no accuracy.
+    A : pixelwise operator or matrix, (K, n)
+        A network, a time model, any stack or product of them. Its fields must have as many pixels as y.
+    y : (K,), (K, pixels) or (K, ...)
+        Observations; NaN is missing. A DataArray is put into the order of the operator by its labels.
+    weights : number, (K,), (K, 1) or broadcastable to y, optional
+        Inverse variances (not their roots), in 1/unit of y squared; 0 or NaN is missing.
+    method : {"auto", "edge-flow", "cholesky", "qr", "cg", "cgls", "lsqr"}
+        "edge-flow" eliminates the dates of a network without subtraction, so that conditioning costs no accuracy; "cholesky" factors the sparse
+        normal matrix; "qr" is for models too ill-conditioned for that; "cg", "cgls", "lsqr" iterate, every pixel with step lengths, a
+        stop and a report of its own. "auto": edge flow for a network, else Cholesky.
     null_space : {None, "min-norm-velocity", "min-norm-phase"}
-        What fills dates that no data tie to the reference. None: NaN and ``Status.rank_deficient``.
+        What fills dates that no data tie to the reference (edge flow only). None: NaN and ``Status.rank_deficient``.
+    prior : Prior, operator, or list of these, optional
+    x0 : (n,) or (n, ...), optional
+        Where an iterative method begins; 0 by default.
+    damp : float
+        In root inverse variance of the unknowns.
+    tol : float
+        `atol` and `btol` where they are not given.
+    atol, btol : float, optional
+        Relative stops of Paige and Saunders (1982): :math:`|r| \le` `btol` :math:`|b| +` `atol` :math:`|A||x|` or
+        :math:`|A^T r| \le` `atol` :math:`|A||r|`; CG knows :math:`|A^T r| \le` `atol` :math:`|A^T b|` only.
+    conlim : float
+        CGLS and LSQR stop where the estimated condition number gets there.
+    max_iterations : int, optional
+        Default: 2 n + 20. Pixels that need more are ``Status.not_converged``, x what they had.
+    preconditioner : None, "jacobi" or Preconditioner
+    callback : function(done, total), optional
+        Called about ten times a second with numbers of pixels, and at the end. False or an exception stops the solve.
+    history : bool
+        Keep the residual norm of every iteration: (max_iterations + 1) numbers per pixel.
+    variances : bool
+        Estimate those of the unknowns (LSQR).
+    arithmetic : {"auto", "float32", "float64"}
+        Precision that the solver computes in; by default what the conditioning of the model needs.
     dtype : dtype, optional
-        Precision to solve in.
+        Precision of y and x: float32 or float64. By default that of y; integers become float64.
     threads, chunk_size : int, optional
         No influence on the bits of the result.
 
     Returns
     -------
     Solution
-        x has shape (D-1, ...) after y's.
+
+    Raises
+    ------
+    ShapeError, InvalidArgument
+        Arrays that do not fit; a scene or complex operator; a method that cannot do the model.
+    Interrupted
+        The callback returned False.
+    KeyboardInterrupt
+        Ctrl-C.
     """
-    if not isinstance(A, Network):
-        raise _core.InvalidArgument(f"solve: expected a Network, got {type(A).__name__}")
-    if method not in ("auto", "edge-flow"):
-        raise _core.InvalidArgument(f"solve: expected method 'auto' or 'edge-flow', got {method!r}")
+    xarray = sys.modules.get("xarray")
+    if xarray is not None and isinstance(y, xarray.DataArray):
+        return _labelled(A, y, weights, x0, dict(
+            method=method, null_space=null_space, prior=prior, damp=damp, tol=tol, atol=atol, btol=btol, conlim=conlim,
+            max_iterations=max_iterations, preconditioner=preconditioner, callback=callback, history=history, variances=variances,
+            arithmetic=arithmetic, dtype=dtype, threads=threads, chunk_size=chunk_size))
+    op = pixelwise(A, "solve")
     if null_space not in _NULL_SPACE:
         raise _core.InvalidArgument(f"solve: expected null_space None, 'min-norm-velocity' or 'min-norm-phase', got {null_space!r}")
-    y = floating(y, "y")
+    foreign = y if is_foreign(y) else None
+    y = floating(ndarray(y) if foreign is not None else y, "y")
     if dtype is not None:
         y = floating(y.astype(dtype), "dtype")
-    if y.ndim == 0 or y.shape[0] != A.shape[0]:
-        raise _core.ShapeError(f"solve: expected y with {A.shape[0]} rows, one per pair, got shape {y.shape}")
-    data = columns(y)
+    options = prepared(op, y, weights, method=method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol, conlim=conlim,
+                       max_iterations=max_iterations, preconditioner=preconditioner, arithmetic=arithmetic, threads=threads)
+    options |= {"null_space": _NULL_SPACE[null_space], "chunk_size": at_least_one(chunk_size, "chunk_size")}
+    n, data, tail, limit = op.shape[1], columns(y), y.shape[1:], options["max_iterations"]
     pixels = data.shape[1]
-    w = None
-    if weights is not None:
-        w = np.asarray(weights, dtype=y.dtype)
-        if w.ndim == 1:
-            w = w.reshape(-1, *[1] * (y.ndim - 1))
-        if w.ndim != y.ndim or w.shape[0] not in (1, A.shape[0]):
-            raise _core.ShapeError(f"solve: expected weights of shape {y.shape} or ({A.shape[0]},), got {np.shape(weights)}")
-        shared = w.size == w.shape[0]
-        w = np.ascontiguousarray(np.broadcast_to(w.reshape(w.shape[0], 1), (A.shape[0], 1))) if shared else columns(np.broadcast_to(w, y.shape))
-    x = np.empty((A.shape[1], pixels), y.dtype)
-    status, rank, valid = np.empty(pixels, np.uint8), np.empty(pixels, np.int32), np.empty(pixels, np.int32)
-    norm = np.empty(pixels, y.dtype)
-    _core.solve(A._network, data, w, x, status, rank, valid, norm, _NULL_SPACE[null_space], at_least_one(threads, "threads"),
-                at_least_one(chunk_size, "chunk_size"))
+    out = {"x": np.empty((n, pixels), y.dtype), "status": np.empty(pixels, np.uint8), "rank": np.empty(pixels, np.int32),
+           "valid": np.empty(pixels, np.int32), "iterations": np.empty(pixels, np.int32), "residual_norm": np.empty(pixels, y.dtype)}
+    if variances:
+        out["variances"] = np.empty((n, pixels), y.dtype)
+    if history and method in _ITERATIVE:
+        out["history"] = np.empty((limit + 1, pixels), y.dtype)
+    if not damp:
+        warn(op, prior, stacklevel=2)
+    ran, precision = _core.solve(op._node(), data, out, options, callback)
+    if "history" in out:
+        out["history"] = out["history"][:int(out["iterations"].max(initial=0)) + 1]
+    solution = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()},
+                        method=ran, arithmetic=precision, parameters=names(op))
+    return _mapped(solution, lambda name, values: exported(values, foreign)) if foreign is not None else solution
+
+
+def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, prior: Any, x0: Any, damp: float, tol: float, atol: float | None,
+             btol: float | None, conlim: float, max_iterations: int | None, preconditioner: Any, arithmetic: str, threads: int | None) -> dict[str, Any]:
+    """Options for the core, arrays checked and laid out."""
+    rows, n = op.shape
+    if y.ndim == 0 or y.shape[0] != rows:
+        raise _core.ShapeError(f"solve: expected y with {rows} rows, as the model has, got shape {y.shape}")
     tail = y.shape[1:]
-    return Solution(x.reshape(A.shape[1], *tail), status.reshape(tail), rank.reshape(tail), valid.reshape(tail),
-                    np.zeros(tail, np.int32), norm.reshape(tail), "edge-flow")
+    if isinstance(damp, bool) or not np.isfinite(damp):
+        raise _core.InvalidArgument(f"solve: expected a finite damp, got {damp!r}")
+    options = {
+        "weights": None if weights is None else rows_of(weights, rows, tail, y.dtype, "solve: weights"), "method": method,
+        "arithmetic": arithmetic, "priors": priors_of(prior, n, tail, y.dtype, "solve"), "damp": float(damp),
+        "atol": float(tol if atol is None else atol), "btol": float(tol if btol is None else btol), "conlim": float(conlim),
+        "max_iterations": at_least_one(max_iterations, "max_iterations") or 2 * n + 20,
+        "preconditioner": _preconditioner(preconditioner, n, tail, y.dtype), "threads": at_least_one(threads, "threads"),
+    }
+    if x0 is not None:
+        options["x0"] = columns(np.broadcast_to(rows_of(x0, n, tail, y.dtype, "solve: x0"), (n, int(np.prod(tail)))))
+    return options
+
+
+def _mapped(solution: Solution, change: Callable[[str, Any], Any]) -> Solution:
+    """The solution with every array changed."""
+    arrays = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in ("method", "arithmetic", "parameters")}
+    return replace(solution, **{name: change(name, values) for name, values in arrays.items() if values is not None})
+
+
+def _labelled(A: Any, y: Any, weights: Any, x0: Any, options: dict[str, Any]) -> Solution:
+    """`solve` on a DataArray: by the labels of the model, with those of its unknowns."""
+    op = pixelwise(A, "solve")
+    y = arranged(op.H, y)
+
+    def values(of: Any, name: str, side: Any, like_rows: str) -> Any:
+        """Those of a DataArray in the order and on the grid of y, others as they are."""
+        if not isinstance(of, type(y)):
+            return of
+        of = arranged(side, of)
+        grid = y.dims[1:]
+        unknown = [d for d in of.dims if d not in grid and d != (of.dims[0] if of.dims[:1] != grid[:1] else None)]
+        first = of.dims[0] if of.dims and of.dims[0] not in grid else None
+        if unknown:
+            raise _core.ShapeError(f"solve: expected {name} with dimensions among {(like_rows, *grid)}, got {of.dims}")
+        for d in of.dims:
+            if d in grid and d in of.coords and d in y.coords and not of.coords[d].equals(y.coords[d]):
+                raise _core.InvalidArgument(f"solve: expected {name} on the grid of y, got other values of {d!r}; align them first")
+        of = of.transpose(*([first] if first else []), *[d for d in grid if d in of.dims])
+        if len(of.dims) == 1 and first:
+            return of.values
+        shape = [of.sizes[first] if first else 1, *(of.sizes[d] if d in of.dims else 1 for d in grid)]
+        return of.values.reshape(shape)
+
+    weights = values(weights, "weights", op.H, str(y.dims[0]) if y.dims else "row")
+    x0 = values(x0, "x0", op, "parameter")
+    found = solve(op, y.values, weights, x0=x0, **options)
+    coords = {name: c for name, c in y.coords.items() if set(c.dims) <= set(y.dims[1:])}
+
+    def label(name: str, array: Any) -> Any:
+        if name in ("x", "variances"):
+            made = relabelled(op.H, y, array)
+            if op.parameters:   # of which each has a unit of its own
+                made.attrs.pop("units", None)
+            return made.rename("solution" if name == "x" else name)
+        dims = ("iteration", *y.dims[1:]) if name == "history" else y.dims[1:]
+        return type(y)(array, dims=dims, coords=coords, name=name)
+
+    return _mapped(found, label)

@@ -46,8 +46,8 @@ def _preallocated(array: np.ndarray, shape: tuple[int, ...], dtypes: tuple[Any, 
 
 
 def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None, weight_func: str = "var", looks: float | None = None,
-                  out: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None, *, min_norm_velocity: bool = True,
-                  min_redundancy: float = 1.0, zero_is_missing: bool = True, reference_phase: Any = None, mask: Any = None,
+                  out: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None, *, solver: str = "auto",
+                  min_norm_velocity: bool = True, min_redundancy: float = 1.0, zero_is_missing: bool = True, reference_phase: Any = None, mask: Any = None,
                   threads: int | None = None, chunk_size: int | None = None) -> TimeSeries:
     """Invert interferometric phase into a phase series, as MintPy does, in one fused pass.
 
@@ -64,6 +64,9 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         Independent looks L, needed by "var" and "fim"; rounded as MintPy does.
     out : (timeseries, temporal_coherence, num_ifgram), optional
         Arrays to fill: (D, ...) and (...) in the type of y, (...) int32, int16 or float32. Fresh memory costs time.
+    solver : {"auto", "edge-flow", "cholesky", "qr", "cg", "cgls", "lsqr"}
+        Method for pixels whose dates all hang together, as for `solve`; "auto" is edge flow. Iterative ones stop at a relative 1e-6 and are
+        preconditioned by the diagonal. Pixels of missing rank are solved by edge flow, which alone has the minimum norms.
     min_norm_velocity : bool
         What fills dates that no data tie to the first: minimum norm of velocity, or (False) of phase.
     min_redundancy : float
@@ -92,6 +95,7 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         raise _core.InvalidArgument(f"invert_arrays: expected coherence for weight_func={weight_func!r}, got none; give it, or use 'no'")
     if options.weight_function in (_core.WeightFunction.variance, _core.WeightFunction.fisher) and looks is None:
         raise _core.InvalidArgument(f"invert_arrays: expected looks for weight_func={weight_func!r}; give the number of independent looks")
+    options.method = solver
     options.looks = max(1, round(looks)) if looks else 0
     options.null_space = _core.NullSpace.minimum_norm_velocity if min_norm_velocity else _core.NullSpace.minimum_norm_phase
     options.min_redundancy = float(min_redundancy)

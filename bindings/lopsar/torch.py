@@ -7,9 +7,12 @@ from typing import Any
 import torch
 
 from ._core import InvalidArgument
+from .gradients import vector_jacobian
 from .linear_operator import aslinearoperator
+from .solve import pixelwise
+from .solve import solve as _solve
 
-__all__ = ["TorchOperator", "apply"]
+__all__ = ["TorchOperator", "apply", "solve"]
 
 
 class _Apply(torch.autograd.Function):
@@ -67,6 +70,66 @@ def apply(op: Any, x: Any) -> Any:
     if x.device.type != "cpu":
         raise InvalidArgument(f"lopsar.torch.apply: expected a tensor on the CPU, got one on {x.device}; move it with x.cpu()")
     return _Apply.apply(x, aslinearoperator(op))
+
+
+class _Solve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Any, weights: Any, op: Any, prior: Any, damp: float, options: dict[str, Any]) -> Any:
+        data, w = y.detach().numpy(), None if weights is None else weights.detach().numpy()
+        x = torch.from_numpy(_solve(op, data, w, prior=prior, damp=damp, **options).x)
+        ctx.op, ctx.prior, ctx.damp = op, prior, damp
+        ctx.save_for_backward(y, x, *([] if weights is None else [weights]))
+        return x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Any) -> Any:
+        y, x, *weights = (tensor.detach().numpy() for tensor in ctx.saved_tensors)
+        of_y, of_w = vector_jacobian(ctx.op, y, weights[0] if weights else None, x, gradient.numpy(), ctx.prior, ctx.damp)
+        return torch.from_numpy(of_y), None if of_w is None else torch.as_tensor(of_w), None, None, None, None
+
+
+def solve(model: Any, y: Any, weights: Any = None, *, prior: Any = None, damp: float = 0.0, **options: Any) -> Any:
+    r"""The x of `lopsar.solve` as a tensor with gradients with respect to data and weights.
+
+    Parameters
+    ----------
+    model : pixelwise operator or matrix, (K, n)
+    y : torch.Tensor, (K, ...)
+        float32 or float64, on the CPU; NaN is missing.
+    weights : torch.Tensor, (K,), (K, 1) or broadcastable to y, optional
+        In the precision of y.
+    prior, damp, **options
+        As for `lopsar.solve`, without `null_space`; these have no gradient.
+
+    Returns
+    -------
+    torch.Tensor, (n, ...)
+        NaN where nothing determines an unknown.
+
+    Raises
+    ------
+    InvalidArgument, ShapeError
+        No tensor, not on the CPU, another precision; as `lopsar.solve`.
+
+    Notes
+    -----
+    Implicit differentiation: with :math:`\lambda = N^{-1} g` for the gradient g of x, that of y is :math:`W A \lambda`, and that of w
+    :math:`r_k (A \lambda)_k`, :math:`r = y - A x`. One more solve, whatever the method and its iterations. Missing observations and undetermined
+    unknowns have gradient 0. Gradients of gradients are not there.
+    """
+    op = pixelwise(model, "lopsar.torch.solve")
+    for name, tensor in (("y", y), ("weights", weights)):
+        if tensor is None and name == "weights":
+            continue
+        if not isinstance(tensor, torch.Tensor) or tensor.device.type != "cpu":
+            what = f"one on {tensor.device}" if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise InvalidArgument(f"lopsar.torch.solve: expected {name} as a torch.Tensor on the CPU, got {what}; move it with x.cpu()")
+        if tensor.dtype not in (torch.float32, torch.float64) or tensor.dtype != y.dtype:
+            raise InvalidArgument(f"lopsar.torch.solve: expected y and weights in float32 or float64, the same, got {name} in {tensor.dtype}; convert it")
+    if "null_space" in options:
+        raise InvalidArgument("lopsar.torch.solve: expected no null_space, whose minimum norm has no gradient here; leave it out")
+    return _Solve.apply(y, weights, op, prior, float(damp), options)
 
 
 class TorchOperator:

@@ -31,7 +31,7 @@ void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first
   const auto fill = [&](const auto& weight) {
     using Weight = std::remove_cvref_t<decltype(weight)>;
     constexpr bool unit = std::is_same_v<Weight, UnitWeight<row_lane<T>>>;
-    fill_tile(s.pairs, stack.phase.data + first, unit ? static_cast<const T*>(nullptr) : stack.coherence.data + first, stack.phase.stride,
+    fill_tile(s.pairs, s.edges, stack.phase.data + first, unit ? static_cast<const T*>(nullptr) : stack.coherence.data + first, stack.phase.stride,
               stack.coherence.stride, n, tile, Prepare<T, Weight>{stack, weight});
   };
   using V = row_lane<T>;

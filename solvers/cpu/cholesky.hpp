@@ -17,6 +17,7 @@ struct CholeskyTask {
   int observations = 0, values = 0;
   bool normal = false;    // x is b
   bool squares = true;    // the residual is asked for
+  bool reveal = true;     // undetermined unknowns become NaN; false: they keep a value that fits
   T damp2 = 0, tau = 0;   // rank: d <= tau N_jj
   T weak = 0;             // a pixel with d <= weak N_jj is refined; 1: every pixel
   T negligible = 0;       // see undetermined()

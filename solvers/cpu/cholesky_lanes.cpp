@@ -82,7 +82,7 @@ void solve(const void* self, SystemTile<T>& tile) {
     io<V>::store(tile.rank + c, result.rank);
     const auto deficient = result.rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
-    if (some(deficient)) {
+    if (task.reveal && some(deficient)) {
       undetermined<V>(task.program, task.negligible, group.factors, group.columns);
       const V nan(T(0) / T(0));
       for (int j = 0; j < n; ++j) x.set(j, choose(group.columns[j] > half, nan, x[j]));

@@ -32,8 +32,8 @@ struct Workspace {
       T** at;
       std::size_t size;
     };
-    const Piece pieces[] = {{&tile.y, n(s.pairs, pixels)},
-                            {&tile.w, n(s.pairs, pixels)},
+    const Piece pieces[] = {{&tile.y, n(s.edges, pixels)},
+                            {&tile.w, n(s.edges, pixels)},
                             {&tile.x, n(s.dates, pixels)},
                             {&tile.count, n(pixels)},
                             {&tile.w_min, n(pixels)},

@@ -27,7 +27,7 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
       io<V>::store(tile.redundancy + c, zero);
       continue;
     }
-    const std::size_t group = static_cast<std::size_t>(c) * static_cast<std::size_t>(s.pairs);
+    const std::size_t group = static_cast<std::size_t>(c) * static_cast<std::size_t>(s.edges);
     const packed_rows<V> y{tile.y + group}, w{tile.w + group}, x{tile.x + static_cast<std::size_t>(c) * static_cast<std::size_t>(s.dates)};
     const V w_min = choose(count > zero, io<V>::load(tile.w_min + c), one);
     const packed_rows<V> factors{tile.factors};
@@ -121,12 +121,40 @@ struct PairWeights {
   LOPSAR_HD Row row(int k) const { return {T(sign[k]), weights ? weights[k] : T(1)}; }
 };
 
+// The rows of priors, which nobody counts.
+template <class T>
+void load_priors(const PriorEdge<T>* priors, const detail::EdgeFlowSymbolic& s, std::size_t first, std::size_t n, Tile<T>& tile) {
+  using S = native<T>;
+  constexpr int pixels = tile_pixels<T>;
+  alignas(64) T y_copy[pixels], w_copy[pixels];
+  for (int k = s.pairs; k < s.edges; ++k) {
+    const auto& prior = priors[k - s.pairs];
+    const T* y = prior.source.y ? readable(prior.source.y + first, n, pixels, y_copy) : nullptr;
+    const T* w = prior.source.w ? readable(prior.source.w + first, n, pixels, w_copy) : nullptr;
+    const S y_all(prior.source.y_all), w_all(prior.source.w_all), y_scale(T(1) / prior.scale), w_scale(prior.scale * prior.scale);
+    for (int c = 0; c < pixels; c += width<S>) {
+      S weight;
+      mask_t<S> usable;
+      const S datum = observation((y ? io<S>::load_any(y + c) : y_all) * y_scale, (w ? io<S>::load_any(w + c) : w_all) * w_scale, T(s.sign[k]),
+                                  tile.flaw + c, weight, usable);
+      const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(c / tile.lane) * s.edges + k) * tile.lane + c % tile.lane;
+      io<S>::store(tile.y + at, datum);
+      io<S>::store(tile.w + at, weight);
+      const S least = io<S>::load(tile.w_min + c);
+      io<S>::store(tile.w_min + c, choose(usable, at_most(least, weight), least));
+    }
+  }
+}
+
 template <class T>
 void load(const void* data, const detail::EdgeFlowSymbolic& s, std::size_t first, std::size_t n, Tile<T>& tile) {
   const auto& o = *static_cast<const Observations<T>*>(data);
   if (o.weights.data && o.weights_per_pixel)
-    fill_tile(s.pairs, o.y.data + first, o.weights.data + first, o.y.stride, o.weights.stride, n, tile, PixelWeights<T>{s.sign.data()});
-  else fill_tile(s.pairs, o.y.data + first, static_cast<const T*>(nullptr), o.y.stride, 0, n, tile, PairWeights<T>{s.sign.data(), o.weights.data});
+    fill_tile(s.pairs, s.edges, o.y.data + first, o.weights.data + first, o.y.stride, o.weights.stride, n, tile, PixelWeights<T>{s.sign.data()});
+  else
+    fill_tile(s.pairs, s.edges, o.y.data + first, static_cast<const T*>(nullptr), o.y.stride, 0, n, tile,
+              PairWeights<T>{s.sign.data(), o.weights.data});
+  load_priors(o.priors, s, first, n, tile);
 }
 
 }  // namespace

@@ -120,6 +120,7 @@ void run(const SystemTask<S, T>& task) {
     SystemTile<T>& tile = space.tile;
     for (std::size_t first = from; first < to; first += tile_size) {
       const std::size_t n = std::min(tile_size, to - first);
+      tile.first = first, tile.n = n;
       kernels.load(task.sources.data(), system.rows(), system.observations(), first, n, tile);
       kernels.load_rows(task.x_in, system.columns(), first, n, tile, tile.x);
       if (sizes.values) system.fill_values(task.first + first, n, tile.lane, tile.pixels, tile.values, tile.flaw);

@@ -3,6 +3,7 @@
 
 #include <lopsar/operators/lanes/stream_row.hpp>
 #include <lopsar/solvers/cpu/system_tile.hpp>
+#include <lopsar/solvers/cpu/tile_rows.hpp>
 #include <lopsar/solvers/kernels/observation.hpp>
 
 namespace lopsar::cpu {
@@ -24,14 +25,6 @@ LOPSAR_HD V load_as(const S* from) {
 template <class T>
 LOPSAR_HD T* place(T* rows, int row, int n_rows, int lane, int p) {
   return rows + (static_cast<std::ptrdiff_t>(p / lane) * n_rows + row) * lane + p % lane;
-}
-
-// `row` itself where all pixels of a tile can be read from it, else a copy with NaN behind the last.
-template <class S>
-LOPSAR_HD const S* readable(const S* row, std::size_t n, int pixels, S* copy) {
-  if (n == static_cast<std::size_t>(pixels)) return row;
-  for (int p = 0; p < pixels; ++p) copy[p] = static_cast<std::size_t>(p) < n ? row[p] : S(0) / S(0);
-  return copy;
 }
 
 template <class S, class T>

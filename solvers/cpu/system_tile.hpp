@@ -15,6 +15,7 @@ inline constexpr int longest_tile = 64;
 // number per pixel. A missing observation has y = w = 0.
 template <class T>
 struct SystemTile {
+  std::size_t first = 0, n = 0;  // the pixels of the caller that it holds
   int lane = 0, pixels = 0;      // pixels of a lane group (one register) and of the tile; the tail of the last tile is missing
   T *y = nullptr, *w = nullptr;  // (rows): data and weights
   T* values = nullptr;           // (values): numbers of the fields

@@ -7,6 +7,14 @@
 
 namespace lopsar::cpu {
 
+// `row` itself where all pixels of a tile can be read from it, else a copy with NaN behind the last.
+template <class S>
+LOPSAR_HD const S* readable(const S* row, std::size_t n, int pixels, S* copy) {
+  if (n == static_cast<std::size_t>(pixels)) return row;
+  for (int p = 0; p < pixels; ++p) copy[p] = static_cast<std::size_t>(p) < n ? row[p] : S(0) / S(0);
+  return copy;
+}
+
 // Asks for the rows of the next tile, a few at each call, so that they come from memory while the arithmetic of this one runs. Rows
 // are far apart, so that no hardware prefetcher follows them.
 template <class T>
@@ -38,11 +46,12 @@ class NextTile {
 };
 
 // prepare.row(k) gives the function (y, second) -> (data, weight, valid) of pair k; y and second are the stack's values as read.
+// A lane group of the tile has `edges` rows, of which the pairs are the first.
 // `second` is coherence or weight; null: none, zeros are passed.
 // A block of rows is done column by column, so that the count and the smallest weight of a column stay in registers.
 template <class T, class Prepare>
-LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_stride, std::size_t second_stride, std::size_t n, Tile<T>& tile,
-                         const Prepare& prepare) {
+LOPSAR_HD void fill_tile(int pairs, int edges, const T* y, const T* second, std::size_t y_stride, std::size_t second_stride, std::size_t n,
+                         Tile<T>& tile, const Prepare& prepare) {
   using S = lanes::row_lane<T>;
   using parts = lanes::registers<S>;
   using R = typename parts::type;
@@ -80,7 +89,7 @@ LOPSAR_HD void fill_tile(int pairs, const T* y, const T* second, std::size_t y_s
       T *out_y[parts::count], *out_w[parts::count];
       LOPSAR_UNROLL for (int i = 0; i < parts::count; ++i) {
         const int p = c + i * lanes::width<R>;
-        const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(p / lane) * pairs + first) * lane + p % lane;
+        const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(p / lane) * edges + first) * lane + p % lane;
         out_y[i] = tile.y + at;
         out_w[i] = tile.w + at;
       }

@@ -55,6 +55,40 @@ def test_invert_and_report(work, capsys):
     assert left_over(work) == sorted(OUTPUT)
 
 
+def test_invert_by_another_solver_says_so(work, capsys):
+    assert main(["invert", "inputs/ifgramStack.h5", "--json", "run.json"]) == 0
+    report = json.loads(Path("run.json").read_text())
+    assert report["solver"] == {"method": "edge-flow", "arithmetic": "float32", "pixels_by_edge_flow": 0}
+    capsys.readouterr()
+    with h5py.File("timeseries.h5") as f:
+        fused = f["timeseries"][()]
+    assert main(["invert", "inputs/ifgramStack.h5", "--solver", "cgls", "--json", "run.json"]) == 0
+    out = capsys.readouterr()
+    assert "solved by cgls" in out.out and "cgls in float" in out.out
+    report = json.loads(Path("run.json").read_text())
+    assert report["solver"]["method"] == "cgls" and report["options"]["solver"] == "cgls"
+    with h5py.File("timeseries.h5") as f:
+        assert np.abs(f["timeseries"][()] - fused).max() <= 1e-4 * np.abs(fused).max()
+
+
+def test_compare(work, capsys):
+    words = ["compare", "inputs/ifgramStack.h5", "--solvers", "edge-flow,cholesky,cgls", "--pixels", "400", "--threads", "1", "--repeats", "1"]
+    assert main([*words, "-o", "out", "--json", "numbers.json"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("edge-flow", "cholesky", "cgls", "time / pixel", "edge-flow in float64"))
+    found = json.loads(Path("numbers.json").read_text())
+    assert found == json.loads(Path("out/compare.json").read_text())
+    assert [m["method"] for m in found["methods"]] == ["edge-flow", "cholesky", "cgls"] and 300 <= found["pixels"] <= 500
+    assert all(m["unconverged"] == 0 and m["relative_error"] < 1e-3 for m in found["methods"])
+    assert Path("out/compare.png").read_bytes()[:4] == b"\x89PNG"
+    assert main([*words[:2], "--solvers", "cg", "--weight-func", "no", "--pixels", "50", "--repeats", "1"]) == 0
+    with h5py.File("inputs/ifgramStack.h5", "a") as f:
+        del f["coherence"]
+    capsys.readouterr()
+    assert main(words) == 1 and "--weight-func no" in capsys.readouterr().err
+    assert main(["compare", "nothing.h5"]) == 1 and capsys.readouterr().err.startswith("lopsar: error: ")
+
+
 def test_alternative_spellings_are_the_same_run(work):
     spellings = [
         "-d unwrapPhase -m waterMask.h5 --skip-ref --md coherence --mt 0.5 --mr 2 --memory 1".split(),
@@ -77,7 +111,11 @@ def test_alternative_spellings_are_the_same_run(work):
         ["invert", "x.h5", "--update"],
         ["invert", "x.h5", "--calc-cov"],
         ["invert", "x.h5", "-c", "local"],
-        ["invert", "x.h5", "--solver", "cgls"],
+        ["invert", "x.h5", "--solver", "magic"],
+        ["compare"],
+        ["compare", "x.h5", "--solvers", "cg,magic"],
+        ["compare", "x.h5", "--solvers", "cg,cg"],
+        ["compare", "x.h5", "--tol", "2"],
         ["invert", "x.h5", "-w", "best"],
         ["invert", "x.h5", "-o", "one.h5"],
         ["invert", "x.h5", "--threads", "0"],

@@ -116,3 +116,22 @@ def test_reference_solution(case, group, tmp_path):
         fit = np.exp(1j * (phase - (exact[second] - exact[first])))
         assert abs(coherence[y, x] - abs(np.nanmean(fit))) <= 2e-5
         assert np.abs(series[:, y, x] - exact).max() <= (2e-6 if status[y, x] else 1e-6) * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cgls", "lsqr", "cg"])
+@pytest.mark.parametrize("case", ["kfts_etna_envisat", "pyrate_mexico_cropA", "s1batches_socal_pixels"])
+def test_every_solver(case, solver, tmp_path):
+    path = DATA / case / "ifgramStack.h5"
+    stack = lp.open_stack(path)
+    chosen = dict(weight_func="var" if "coherence" in stack.datasets else "no", skip_reference=stack.reference is None)
+    found = {}
+    for method in ("edge-flow", solver):
+        output = [tmp_path / f"{method}_{n}" for n in ("ts.h5", "tcoh.h5", "num.h5")]
+        found[method] = lp.invert(path, output=output, solver=method, **chosen)
+        with h5py.File(output[0]) as a, h5py.File(output[1]) as b, h5py.File(output[2]) as c:
+            found[method] = found[method], a["timeseries"][()], b["temporalCoherence"][()], c["mask"][()], c["status"][()]
+    (_, fused, quality, number, kind), (report, series, coherence, count, status) = found.values()
+    assert report.solver == solver and np.array_equal(count, number) and np.array_equal(status, kind)
+    bound = 1e-6 if solver == "cholesky" else 3e-4   # of iterations that stop at 1e-6: times the conditions
+    assert np.abs(series - fused).max() <= bound * np.abs(fused).max()
+    assert np.abs(coherence - quality).max() <= (1e-5 if solver == "cholesky" else 1e-3)

@@ -4,6 +4,9 @@ import lopsar as lp
 import numpy as np
 import pytest
 
+ITERATIVE = ("cg", "cgls", "lsqr")
+OK, RANK_DEFICIENT, NO_DATA = int(lp.Status.ok), int(lp.Status.rank_deficient), int(lp.Status.no_data)
+
 
 def sequential(dates, connections, skip=()):
     day = np.datetime64("2017-03-04") + 12 * np.arange(dates)
@@ -106,8 +109,253 @@ def test_bits_do_not_depend_on_order_threads_or_chunks():
                                   lambda A, y: lp.solve(A, y, method="magic"), lambda A, y: lp.solve(A, y, null_space="none"),
                                   lambda A, y: lp.solve(A, y.astype(np.float16)),
                                   lambda A, y: lp.solve(A, y, threads=-1), lambda A, y: lp.solve(A, y, chunk_size=0),
-                                  lambda A, y: lp.solve(np.eye(3), y), lambda A, y: lp.solve(A, y.astype(complex))])
+                                  lambda A, y: lp.solve(np.eye(3), y), lambda A, y: lp.solve(A, y.astype(complex)),
+                                  lambda A, y: lp.solve(lp.FirstDerivative(7), y[:, 0]), lambda A, y: lp.solve(1j * A, y),
+                                  lambda A, y: lp.solve(A, y, prior=np.eye(3)), lambda A, y: lp.solve(A, y, prior=lp.Prior(np.eye(4), np.zeros(3))),
+                                  lambda A, y: lp.solve(A, y, arithmetic="float16"), lambda A, y: lp.solve(A, y, damp=np.nan),
+                                  lambda A, y: lp.solve(A, y, method="cg", preconditioner="magic"),
+                                  lambda A, y: lp.solve(A, y, method="cg", preconditioner=lp.Preconditioner.blocks([0, 1])),
+                                  lambda A, y: lp.solve(A, y, method="cg", preconditioner=lp.Preconditioner.direct(np.eye(3))),
+                                  lambda A, y: lp.solve(A, y, method="cg", x0=np.zeros(3)), lambda A, y: lp.solve(A, y, method="cg", max_iterations=0),
+                                  lambda A, y: lp.solve(lp.HStack([A]), y, method="edge-flow"),
+                                  lambda A, y: lp.solve(lp.HStack([A]), y, null_space="min-norm-phase"),
+                                  lambda A, y: lp.solve(A @ lp.DemError(A, np.arange(5.0), np.full(9, 8e5), 30.0), y)])
 def test_errors(call):
     A = lp.Network(sequential(5, 2))
     with pytest.raises(ValueError, match="expected"):
         call(A, np.zeros((A.shape[0], 3), np.float32))
+
+
+def joint(pixels, seed=0, dates=12):
+    """Network, and velocity, season and DEM error below it with a geometry of each pixel; the dense matrix of a pixel."""
+    rng = np.random.default_rng(seed)
+    A = lp.Network(sequential(dates, 3))
+    baselines, slant, incidence = rng.normal(0, 100, dates), rng.uniform(8e5, 9e5, pixels), rng.uniform(30, 45, pixels)
+    model = A @ lp.HStack([lp.Polynomial(A), lp.Seasonal(A), lp.DemError(A, baselines, slant, incidence)])
+
+    def dense(p):
+        below = lp.HStack([lp.Polynomial(A), lp.Seasonal(A), lp.DemError(A, baselines, slant[p], incidence[p])])
+        return A.todense() @ below.todense()
+    return A, model, dense
+
+
+def stacked(rows, weights, data):
+    """Rows times root weights, and data likewise, without those that are missing."""
+    keep = (weights > 0) & ~np.isnan(data)
+    root = np.sqrt(weights[keep])
+    return rows[keep] * root[:, None], data[keep] * root
+
+
+@pytest.mark.parametrize("method", ["auto", "cholesky", *ITERATIVE])
+def test_joint_models_with_gaps_fields_weights_and_priors(method):
+    pixels = 37
+    A, model, dense = joint(pixels)
+    rng = np.random.default_rng(1)
+    y, w = rng.normal(0, 5, (A.shape[0], pixels)), 10 ** rng.uniform(-1, 1, (A.shape[0], pixels))
+    y[rng.random(y.shape) < 0.1], w[rng.random(y.shape) < 0.1] = np.nan, 0
+    y[:, 7] = np.nan
+    R, r, wr = rng.normal(size=(2, 4)), rng.normal(size=(2, pixels)), np.array([0.1, 1e-3])
+    r[1, 3] = np.nan   # no such row at this pixel
+    more = dict(tol=1e-11, max_iterations=400, preconditioner="jacobi") if method in ITERATIVE else {}
+    s = lp.solve(model, y, w, method, prior=lp.Prior(R, r, wr), damp=1e-3, **more)
+    assert s.method == ("cholesky" if method == "auto" else method) and s.arithmetic == "float64"
+    assert [name for name, _ in s.parameters] == ["velocity", "cos 1 yr", "sin 1 yr", "DEM error"]
+    assert s.status[7] == NO_DATA and np.isnan(s.x[:, 7]).all() and (np.delete(s.status, 7) == OK).all()
+    for p in np.delete(np.arange(pixels), 7):
+        M, b = stacked(np.vstack([dense(p), R, 1e-3 * np.eye(4)]), np.concatenate([w[:, p], wr, np.ones(4)]),
+                       np.concatenate([y[:, p], r[:, p], np.zeros(4)]))
+        norms = np.linalg.norm(M, axis=0)
+        x, singular = np.linalg.lstsq(M / norms, b, rcond=None)[0], np.linalg.svd(M / norms, compute_uv=False)
+        condition = singular[0] / singular[-1]
+        # Rounding of the scaled normal equations, and of the reference: K + n sums of squares of the condition. Iterations stop with
+        # |A'r| <= tol |A||r|, or |r| <= tol (|b| + |A||x|); |A| is at most the Frobenius norm sqrt(n) of the scaled matrix.
+        bound = 4 * sum(M.shape) * np.finfo(float).eps * condition**2 * np.linalg.norm(x)
+        if more:
+            residual = np.linalg.norm(M / norms @ x - b)
+            bound += 1e-11 * 2 * max(residual / singular[-1]**2, (np.linalg.norm(b) + 2 * np.linalg.norm(x)) / singular[-1])
+        assert np.linalg.norm(s.x[:, p] * norms - x) <= bound
+        observed = ~np.isnan(y[:, p]) & (w[:, p] > 0)
+        assert s.valid[p] == observed.sum() and s.rank[p] == 4
+        norm = np.sqrt(w[observed, p] @ (dense(p) @ s.x[:, p] - y[:, p])[observed] ** 2)
+        assert s.residual_norm[p] == pytest.approx(norm, rel=1e-8)
+    assert (s.iterations.max() > 0) == (method in ITERATIVE)
+
+
+def test_any_matrix_is_a_model():
+    rng = np.random.default_rng(0)
+    M, y = rng.normal(size=(9, 4)), rng.normal(size=(9, 3, 2))
+    expected = np.linalg.lstsq(M, y.reshape(9, -1), rcond=None)[0].reshape(4, 3, 2)
+    for method in ("auto", "cgls"):
+        s = lp.solve(M, y, 2.5, method, tol=1e-13, max_iterations=50)
+        np.testing.assert_allclose(s.x, expected, rtol=1e-9, atol=1e-9)
+    assert lp.solve(M, y[:, 0, 0]).x.shape == (4,) and lp.solve(M, y[:, 0, 0]).status.shape == ()
+
+
+def test_free_dates_beside_a_dem_error_are_undetermined():
+    pixels = 30
+    rng = np.random.default_rng(0)
+    A = lp.Network(sequential(9, 2))
+    dem = lp.DemError(A, np.arange(9.0), rng.uniform(8e5, 9e5, pixels), 30.0)
+    model = lp.HStack([A, A @ dem])
+    y = rng.normal(size=(A.shape[0], pixels))
+    with pytest.warns(lp.IdentifiabilityWarning, match="20170316.*DEM error trade off"):
+        s = lp.solve(model, y)
+    assert (s.status == RANK_DEFICIENT).all() and (s.rank == 8).all() and np.isnan(s.x).all()
+    assert [name for name, _ in s.parameters] == [*A.dates[1:], "DEM error"]
+    with np.testing.suppress_warnings() as no:
+        no.filter(RuntimeWarning)
+        smooth = lp.HStack([lp.TimeDifference(A, 2), lp.Zero(7, 1)])
+        fixed = lp.solve(model, y, prior=[lp.Prior(smooth, weights=1e-4), lp.Prior(np.eye(9)[-1:], weights=1.0)])
+    assert (fixed.status == OK).all() and np.isfinite(fixed.x).all()
+
+
+def test_memory_maps_layouts_and_types(tmp_path):
+    A, model, _ = joint(12)
+    y, w = observe(A, 12, dtype=np.float64)
+    expected = lp.solve(model, y, w).x
+    mapped = np.memmap(tmp_path / "y", np.float64, "w+", shape=y.shape)
+    mapped[:] = y
+    np.testing.assert_array_equal(lp.solve(model, np.memmap(tmp_path / "y", np.float64, "r", shape=y.shape), w).x, expected)
+    np.testing.assert_array_equal(lp.solve(model, np.asfortranarray(y), np.asfortranarray(w)).x, expected)
+    np.testing.assert_array_equal(lp.solve(model, y.astype(">f8"), w).x, expected)
+    cube = lp.solve(model, y.reshape(-1, 3, 4), w.reshape(-1, 3, 4), "cgls", history=True, x0=np.ones(4))
+    assert cube.x.shape == (4, 3, 4) and cube.history.shape == (cube.iterations.max() + 1, 3, 4)
+    for weights in (w[:, :1], w[:, 0]):   # per pair, whatever the pixels
+        np.testing.assert_array_equal(lp.solve(model, y.reshape(-1, 3, 4), weights).x.reshape(4, 12), lp.solve(model, y, w[:, 0]).x)
+    mask = np.array([1.0, 0, 1, 1])       # per column of the grid
+    assert (lp.solve(model, y.reshape(-1, 3, 4), mask[None, None]).status[:, 1] == NO_DATA).all()
+    with pytest.raises(lp.InvalidArgument, match="masked"):
+        lp.solve(model, np.ma.masked_less(y, 0))
+
+
+def test_labels_of_xarray():
+    xarray = pytest.importorskip("xarray")
+    A, model, _ = joint(6)
+    y, w = observe(A, 6, dtype=np.float64)
+    pairs = ["_".join(p) for p in A.pairs]
+    cube = xarray.DataArray(y.reshape(-1, 2, 3), dims=("pair", "y", "x"), coords={"pair": pairs, "x": [1, 2, 3], "height": (("y", "x"), np.ones((2, 3)))},
+                            attrs={"units": "radian"}, name="phase")
+    weights = cube.copy(data=w.reshape(-1, 2, 3))
+    expected = lp.solve(model, y, w)
+    order = np.random.default_rng(0).permutation(len(pairs))
+    for data in (cube, cube[order], cube.transpose("y", "x", "pair")):
+        s = lp.solve(model, data, weights[::-1], "cholesky")
+        assert s.x.dims == ("parameter", "y", "x") and list(s.x.parameter.values) == ["velocity", "cos 1 yr", "sin 1 yr", "DEM error"]
+        np.testing.assert_array_equal(s.x.values.reshape(4, -1), expected.x)
+        assert s.status.dims == ("y", "x") and list(s.status.coords["x"].values) == [1, 2, 3] and "height" in s.residual_norm.coords
+    series = lp.solve(A, cube, weights.isel(x=0, y=0, drop=True))
+    assert series.x.dims == ("date", "y", "x") and list(series.x.date.values) == A.dates[1:] and series.x.attrs["units"] == "radian"
+    np.testing.assert_array_equal(series.x.values.reshape(11, -1), lp.solve(A, y, w[:, 0]).x)
+    started = lp.solve(A, cube, weights, "cgls", x0=series.x[::-1], history=True)
+    assert started.history.dims == ("iteration", "y", "x")
+    pixel_weights = lp.solve(A, cube, weights.isel(pair=0, drop=True))   # the same for all pairs
+    np.testing.assert_allclose(pixel_weights.x.values, lp.solve(A, cube).x.values, atol=1e-10)
+    with pytest.raises(lp.InvalidArgument, match="expected pairs"):
+        lp.solve(A, cube.assign_coords(pair=["20170304_20170305", *pairs[1:]]))
+    with pytest.raises(lp.InvalidArgument, match="grid of y"):
+        lp.solve(A, cube, weights.assign_coords(x=[3, 2, 1]))
+    with pytest.raises(lp.ShapeError, match="weights with dimensions"):
+        lp.solve(A, cube, weights.rename(x="column"))
+
+
+def test_callback_and_interruption(capfd):
+    A = lp.Network(sequential(60, 4))
+    y, w = observe(A, 40000)
+    calls = []
+    lp.solve(A, y, w, "cholesky", callback=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (40000, 40000) and all(0 <= done <= 40000 for done, _ in calls)
+    assert capfd.readouterr() == ("", "")
+
+    def stop(done, total):
+        return False
+
+    def fail(done, total):
+        raise KeyError("mine")
+
+    def ctrl_c(done, total):
+        raise KeyboardInterrupt
+
+    slow = dict(method="lsqr", tol=0, max_iterations=20000)   # never done before the first call
+    with pytest.raises(lp.Interrupted, match="of 40000 pixels"):
+        lp.solve(A, y, w, callback=stop, **slow)
+    with pytest.raises(KeyError, match="mine"):
+        lp.solve(A, y, w, callback=fail, **slow)
+    with pytest.raises(KeyboardInterrupt):
+        lp.solve(A, y, w, callback=ctrl_c, **slow)
+
+
+@pytest.mark.parametrize("method", ITERATIVE)
+def test_history_start_and_limits(method):
+    A, model, _ = joint(40)
+    y, w = observe(A, 40, dtype=np.float64)
+    s = lp.solve(model, y, w, method, history=True, tol=1e-10, max_iterations=100, preconditioner="jacobi")
+    assert (s.status == OK).all()
+    h, n = s.history, s.iterations
+    for p in range(40):
+        assert np.isfinite(h[:n[p] + 1, p]).all() and np.isnan(h[n[p] + 1:, p]).all()
+    if method != "cg":   # CG lessens another norm of the error
+        assert (np.diff(h, axis=0)[~np.isnan(np.diff(h, axis=0))] <= 1e-9 * np.nanmax(h)).all()
+    np.testing.assert_allclose(h[0], np.sqrt((w * y**2).sum(axis=0)), rtol=1e-9)
+    again = lp.solve(model, y, w, method, x0=s.x, tol=1e-6)
+    assert (again.iterations <= 1).all()
+    short = lp.solve(model, y, w, method, max_iterations=1, tol=1e-14)
+    assert (short.iterations == 1).all() and (short.status == int(lp.Status.not_converged)).all() and np.isfinite(short.x).all()
+    assert lp.solve(model, y, w, "cholesky", history=True).history is None
+
+
+@pytest.mark.parametrize("method", ITERATIVE)
+def test_preconditioners_change_iterations_not_results(method):
+    rng = np.random.default_rng(2)
+    A = lp.Network(sequential(30, 3))
+    y, w = observe(A, 50, dtype=np.float64)
+    exact_x = lp.solve(A, y, w).x
+    options = dict(method=method, tol=1e-12, max_iterations=2000)
+    plain = lp.solve(A, y, w, **options)
+    exact_model = lp.Preconditioner.direct(A, w)
+    near = lp.Preconditioner.direct(A, w * rng.uniform(0.8, 1.25, w.shape))
+    results = {name: lp.solve(A, y, w, preconditioner=p, **options)
+               for name, p in (("jacobi", "jacobi"), ("blocks", lp.Preconditioner.blocks(np.arange(29) // 5)), ("exact", exact_model), ("near", near))}
+    for s in [plain, *results.values()]:
+        assert (s.status == OK).all() and np.abs(s.x - exact_x).max() <= 1e-6 * np.abs(exact_x).max()
+    assert results["exact"].iterations.max() <= 3 and results["near"].iterations.max() <= 30
+    assert np.median(results["blocks"].iterations) < np.median(results["jacobi"].iterations) < np.median(plain.iterations)
+
+
+def test_variances_of_lsqr():
+    """After n iterations (in exact arithmetic) they are the diagonal of the inverse."""
+    A, model, dense = joint(8)
+    w = 10 ** np.random.default_rng(0).uniform(-1, 1, (A.shape[0], 8))
+    scaled = model @ lp.Diagonal(1 / np.linalg.norm(dense(0), axis=0))   # so that all directions are visited
+    y, _ = observe(A, 8, dtype=np.float64)
+    s = lp.solve(scaled, y, w, "lsqr", variances=True, tol=1e-15, conlim=1e14, max_iterations=4)
+    for p in range(8):
+        M = dense(p) / np.linalg.norm(dense(0), axis=0) * np.sqrt(w[:, p])[:, None]
+        np.testing.assert_allclose(s.variances[:, p], np.diag(np.linalg.inv(M.T @ M)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ITERATIVE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_step_by_step_is_the_same(method, dtype):
+    A, model, _ = joint(21)
+    y, w = observe(A, 21, dtype=dtype)
+    y[:, 4] = np.nan
+    options = dict(tol=1e-5, damp=0.1, prior=lp.Prior(np.eye(4), weights=0.01))
+    whole = lp.solve(model, y, w, method, history=True, **options)
+    s = lp.IterativeSolve(model, method)
+    with pytest.raises(lp.InvalidArgument, match="setup"):
+        s.step()
+    np.testing.assert_array_equal(np.nan_to_num(s.setup(y, w, history=True, **options)), 0)
+    running = [s.running]
+    while s.step():
+        running.append(s.running)
+    assert running == sorted(running, reverse=True) and running[0] == 20
+    found = s.finalize()
+    for name in ("x", "status", "iterations", "residual_norm", "history"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name), err_msg=name)
+    assert len(s.cost) == s.iteration + 1 == whole.iterations.max() + 1 and np.isnan(s.cost[0][4])
+    assert found.method == whole.method and found.arithmetic == whole.arithmetic
+    s.setup(y, w, **options)
+    assert s.run(3, callback=lambda at: at.iteration < 2) > 0 and s.iteration == 2
+    assert lp.IterativeSolve(model, method).solve(y, w, **options).x.shape == (4, 21)
+    with pytest.raises(lp.InvalidArgument, match="expected"):
+        lp.IterativeSolve(model, "cholesky")

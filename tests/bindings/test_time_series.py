@@ -42,6 +42,38 @@ def test_weight_functions(function, dtype):
     assert (num == len(A.pairs)).all() and (ts[0] == 0).all() and ts.dtype == dtype
 
 
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "cgls", "lsqr"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("more", [{}, {"reference_phase": 0.5, "min_redundancy": 2.0}, {"min_norm_velocity": False, "min_redundancy": 0.0}])
+def test_every_solver_follows_the_rules(solver, dtype, more):
+    A, y, g, _ = scene(dtype=dtype, pixels=300)
+    rng = np.random.default_rng(1)
+    y[rng.random(y.shape) < 0.1] = 0
+    y[rng.random(y.shape) < 0.02] = np.nan
+    y[:, 5] = np.nan
+    mask = rng.random(300) < 0.9
+    more = dict(more)
+    if "reference_phase" in more:
+        more["reference_phase"] = np.full(len(A.pairs), more["reference_phase"])
+    N = lp.Network(A.pairs, reference=3)   # series are relative to the first date all the same
+    fused = lp.invert_arrays(y, A, g, looks=39, mask=mask, **more)
+    other = lp.invert_arrays(y, N, g, looks=39, mask=mask, solver=solver, **more)
+    np.testing.assert_array_equal(other.status, fused.status)
+    np.testing.assert_array_equal(other.num_ifgram, fused.num_ifgram)
+    np.testing.assert_array_equal(other.timeseries == 0, fused.timeseries == 0)
+    assert len(np.unique(fused.status)) >= 3
+    # Iterations stop at 1e-6 of the data or the residual; conditions are below 300 here.
+    bound = (2e-6 if dtype == np.float32 else 1e-11) if solver == "cholesky" else 3e-4
+    assert np.abs(other.timeseries - fused.timeseries).max() <= bound * np.abs(fused.timeseries).max()
+    assert np.abs(other.temporal_coherence - fused.temporal_coherence).max() <= 10 * bound
+
+
+def test_solvers_have_names():
+    A, y, g, _ = scene(pixels=3)
+    with pytest.raises(lp.InvalidArgument, match="'cgls'"):
+        lp.invert_arrays(y, A, g, looks=39, solver="magic")
+
+
 def test_missing_data_rules():
     A, y, g, _ = scene()
     y[3, 0], y[4, 1], y[5, 2] = 0, np.nan, np.inf

@@ -4,6 +4,8 @@
 #include <limits>
 #include <map>
 
+#include <lopsar/operators/diagonal.hpp>
+#include <lopsar/operators/difference.hpp>
 #include <lopsar/operators/error.hpp>
 #include <lopsar/operators/lanes/level.hpp>
 #include <lopsar/solvers/edge_flow.hpp>
@@ -193,6 +195,84 @@ TEST_CASE("edge flow: float32 accuracy on the published networks", "[solvers][ed
       CHECK(wrong_valid == 0);
     }
   }
+}
+
+TEST_CASE("edge flow: priors and damping as edges", "[solvers][edge_flow][prior]") {
+  // The reference is the same least-squares problem as a network with further interferograms: rates times time steps, values against the reference date.
+  constexpr std::size_t pixels = 70;
+  for (int trial = 0; trial < 6; ++trial) {
+    Graph g = nearest_neighbors(trial % 2 ? 167 : 288, trial % 2 ? 24 : 98);
+    reverse_some(g, 5);
+    const Network network = g.network(trial % 3 ? 7 : 0);
+    const std::size_t K = network.pairs().size(), D = network.dates().size(), n = D - 1;
+    std::mt19937_64 random(static_cast<unsigned>(trial));
+    std::uniform_real_distribution<double> uniform;
+    auto data = simulate(network, pixels, trial < 3 ? Variant::plain : Variant::nearly_disconnected, 10, static_cast<unsigned>(trial));
+    for (std::size_t p = 0; p < pixels; p += 3)  // a gap that only the priors bridge
+      for (std::size_t k = 0; k < K; ++k)
+        if ((network.pairs()[k].first < D / 2) != (network.pairs()[k].second < D / 2)) data.w.at(k, p) = 0;
+
+    const lopsar::TimeDifference difference(network, 1);
+    std::vector<float> rate(n, 2.5f), rate_weight(n);
+    for (auto& w : rate_weight) w = static_cast<float>(std::pow(10, -4 + 2 * uniform(random)));
+    Grid<float> value(n, pixels), value_weight(n, pixels);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t p = 0; p < pixels; ++p) {
+        value.at(i, p) = uniform(random) < 0.2 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(uniform(random));
+        value_weight.at(i, p) = uniform(random) < 0.2 ? 0.f : static_cast<float>(1e-3 * uniform(random));
+      }
+    const bool damped = trial % 2 == 0;
+    lopsar::SolveOptions<float> options;
+    options.weights = data.w.view();
+    options.priors = {{difference, {rate.data(), n, 1}, {rate_weight.data(), n, 1}}, {lopsar::Identity(n), value.view(), value_weight.view()}};
+    options.damp = damped ? 0.25 : 0;
+    const auto s = lopsar::solve(network, data.y.view(), options);
+    REQUIRE(s.report.method == lopsar::Method::edge_flow);
+
+    Graph more = g;
+    std::vector<double> c;
+    const auto index = [&](std::size_t date) { return static_cast<int>(date); };
+    for (std::size_t j = 1; j < D; ++j) {
+      more.pairs.emplace_back(index(j - 1), index(j));
+      c.push_back(365.25 / (network.days()[j] - network.days()[j - 1]));
+    }
+    for (int copy = 0; copy < (damped ? 2 : 1); ++copy)
+      for (std::size_t i = 0; i < n; ++i) more.pairs.emplace_back(index(network.reference()), index(date_of_row(network, i)));
+    const Network extended = more.network(trial % 3 ? 7 : 0);
+    ExactSolver reference(extended);
+    double worst = 0, worst_norm = 0;
+    for (std::size_t p = 0; p < pixels; ++p) {
+      auto y = column_of(data.y, p), w = column_of(data.w, p);
+      for (std::size_t j = 0; j < n; ++j) y.push_back(rate[j] / c[j]), w.push_back(rate_weight[j] * c[j] * c[j]);
+      for (std::size_t i = 0; i < n; ++i) y.push_back(value.at(i, p)), w.push_back(value_weight.at(i, p));
+      for (std::size_t i = 0; damped && i < n; ++i) y.push_back(0), w.push_back(0.25 * 0.25);
+      const auto exact = reference.solve(y, w);
+      REQUIRE(exact.rank == static_cast<int>(n));
+      long double squares = 0, weight = 0;
+      int valid = 0;
+      for (std::size_t k = 0; k < K; ++k) {
+        if (std::isnan(y[k]) || !(w[k] > 0)) continue;
+        const long double e = y[k] - (exact.x[network.pairs()[k].second] - exact.x[network.pairs()[k].first]);
+        squares += w[k] * e * e, weight += w[k];
+        ++valid;
+      }
+      for (std::size_t i = 0; i < n; ++i)
+        worst = std::max(worst, static_cast<double>(std::fabs(s(i, p) - exact.x[date_of_row(network, i)]) / exact.largest));
+      worst_norm = std::max(worst_norm, static_cast<double>(std::fabs(s.residual_norm[p] - std::sqrt(squares)) / (std::sqrt(weight) * exact.largest)));
+      CHECK(s.valid[p] == valid);
+      CHECK(s.rank[p] == static_cast<int>(n));
+      CHECK(s.status[p] == number(Status::ok));
+    }
+    INFO("trial " << trial);
+    CHECK(worst <= 1e-6);  // the gate of the networks above
+    CHECK(worst_norm <= 1e-6);
+  }
+  const Network network = nearest_neighbors(20, 8).network();
+  std::vector<float> y(20, 1.f);
+  lopsar::SolveOptions<float> options;
+  options.method = lopsar::Method::edge_flow;
+  options.priors = {{lopsar::TimeDifference(network, 2)}};  // three dates in a row: no edge
+  CHECK_THROWS_AS(lopsar::solve(network, {y.data(), 20, 1}, options), lopsar::InvalidArgument);
 }
 
 TEST_CASE("edge flow: minimum norms and rank of disconnected pixels", "[solvers][edge_flow][null_space]") {

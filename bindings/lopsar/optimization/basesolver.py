@@ -83,10 +83,10 @@ class Solver(ABC):
     def _print_solver(self, text: str = "", nbar: int = 80) -> None:
         print(f"{type(self).__name__}{text}\n{'-' * nbar}\nThe Operator Op has {self.Op.shape[0]} rows and {self.Op.shape[1]} cols")
 
-    def _print_setup(self, *args: Any, **kwargs: Any) -> None:
+    def _print_setup(self, *args: Any, **kwargs: Any) -> None:   # noqa: B027
         """Prints what a run starts from."""
 
-    def _print_step(self, *args: Any, **kwargs: Any) -> None:
+    def _print_step(self, *args: Any, **kwargs: Any) -> None:   # noqa: B027
         """Prints a step."""
 
     def _print_finalize(self, *args: Any, nbar: int = 80, **kwargs: Any) -> None:
@@ -128,5 +128,5 @@ class Solver(ABC):
     def solve(self, y: Any, *args: Any, show: bool = False, **kwargs: Any) -> Any:
         """All stages; returns a tuple with x first."""
 
-    def callback(self, x: Any, *args: Any, **kwargs: Any) -> None:
+    def callback(self, x: Any, *args: Any, **kwargs: Any) -> None:   # noqa: B027
         """Called after every step of a run; does nothing unless replaced."""

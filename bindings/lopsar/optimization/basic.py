@@ -121,8 +121,8 @@ def cgls(Op: Any, y: Any, x0: Any = None, niter: int = 10, damp: float = 0.0, to
     solver = CGLS(op)
     if callback is not None:
         solver.callback = callback   # type: ignore[method-assign, assignment]
-    x, *rest = solver.solve(y, x0, niter, damp, tol, preallocate, show, itershow, rtol=rtol, rtol1=rtol1, preconditioner=preconditioner)
-    return _shaped(x, op, x0), *rest
+    result: Any = solver.solve(y, x0, niter, damp, tol, preallocate, show, itershow, rtol=rtol, rtol1=rtol1, preconditioner=preconditioner)
+    return _shaped(result[0], op, x0), *result[1:]
 
 
 def lsqr(Op: Any, y: Any, x0: Any = None, damp: float = 0.0, atol: float = 1e-8, btol: float = 1e-8, conlim: float = 1e8, niter: int = 10,
@@ -150,8 +150,8 @@ def lsqr(Op: Any, y: Any, x0: Any = None, damp: float = 0.0, atol: float = 1e-8,
     x : array of dims
         Flat where `x0` is or the operator is `forceflat`.
     istop : int
-        0: x = 0 is the solution; 1: :math:`A x = y` holds; 2: the least-squares solution; 3: `conlim` is exceeded; 4, 5, 6: as 1, 2, 3, as well as the
-        precision allows; 7: `niter` iterations were not enough, or a callback ended it.
+        0: x = 0 is the solution; 1: :math:`A x = y` holds; 2: the least-squares solution; 3: `conlim` is exceeded; 4, 5, 6: as 1, 2, 3,
+        as well as the precision allows; 7: `niter` iterations were not enough, or a callback ended it.
     iiter : int
     r1norm, r2norm : float
         :math:`|y - A x|`, and the root of the minimized sum.
@@ -177,5 +177,5 @@ def lsqr(Op: Any, y: Any, x0: Any = None, damp: float = 0.0, atol: float = 1e-8,
     solver = LSQR(op)
     if callback is not None:
         solver.callback = callback   # type: ignore[method-assign, assignment]
-    x, *rest = solver.solve(y, x0, damp, atol, btol, conlim, niter, calc_var, preallocate, show, itershow)
-    return _shaped(x, op, x0), *rest
+    result: Any = solver.solve(y, x0, damp, atol, btol, conlim, niter, calc_var, preallocate, show, itershow)
+    return _shaped(result[0], op, x0), *result[1:]

@@ -1,5 +1,7 @@
 """CG, CGLS and LSQR on whole fields, as solvers that one can step through. The loops run in the core."""
 
+# Every solver has parameters of its own.
+# mypy: disable-error-code="override"
 from __future__ import annotations
 
 import math
@@ -54,13 +56,18 @@ class _Krylov(Solver):
     def _started(self, solver: Any, data: np.ndarray, start: np.ndarray | None, niter: int | None, preallocate: bool) -> np.ndarray:
         self._solver = solver
         solver.setup(data, start)
-        solver.iterations = sys.maxsize if niter is None else niter
+        solver.iterations = sys.maxsize if niter is None else self._count(niter)
         self.y, self.niter, self.iiter = data, niter, 0
         self._setpreallocate(preallocate)
         self._x = solver.x
         self._read()
         self.cost = solver.cost
         return self._given()
+
+    def _count(self, niter: int) -> int:
+        if niter < 0:
+            raise _core.InvalidArgument(f"{type(self).__name__}: expected niter of 0 or more, got {niter}")
+        return int(niter)
 
     def _given(self) -> np.ndarray:
         """x for others: itself with `preallocate`, else a copy that keeps its values."""
@@ -138,15 +145,18 @@ class _Krylov(Solver):
             raise _core.InvalidArgument(f"{type(self).__name__}.run: expected niter here or in setup, got None")
         self._taken(x)
         self.niter = niter
-        self._solver.iterations = niter
+        self._solver.iterations = self._count(niter)
         watched = show or self.callbacks or "callback" in vars(self) or "step" in vars(self)
         if watched or type(self).callback is not Solver.callback or type(self).step is not _Krylov.step:
             x = self._given()
+            shown = True
             while self._solver.stop == _RUNNING and not self._stopped():
                 shown = show and (self.iiter < itershow[0] or niter - self.iiter < itershow[1] or self.iiter % itershow[2] == 0)
                 x = self.step(x, shown)
                 self.callback(x)
             self._taken(x)
+            if show and not shown:
+                self._print_step(self._x)   # the last
         else:
             self._solver.run()
             self._read()
@@ -400,14 +410,15 @@ class LSQR(_Krylov):
         return x
 
     def _print_setup(self, *args: Any, **kwargs: Any) -> None:
-        print(f"damp = {self.damp:20.14e}     calc_var = {int(self.calc_var):6d}\natol = {self.atol:8.2e}                 conlim = {self.conlim:8.2e}\n"
+        print(f"damp = {self.damp:20.14e}     calc_var = {int(self.calc_var):6d}\n"
+              f"atol = {self.atol:8.2e}                 conlim = {self.conlim:8.2e}\n"
               f"btol = {self.btol:8.2e}                 niter = {self.niter:8d}\n{'-' * self._width}\n"
               "   Itn     x[0]         r1norm     r2norm   Compatible   LS     Norm A   Cond A")
         self._print_step(*args)
 
     def _print_step(self, *args: Any, **kwargs: Any) -> None:
         ynorm = float(np.linalg.norm(self.y)) or 1.0
-        compatible, gradient = self.r2norm / ynorm, self.arnorm / ((self.anorm or 1.0) * self.r2norm) if self.r2norm else 0.0
+        compatible, gradient = self.r2norm / ynorm, self.arnorm / ((self.anorm or self.r2norm) * self.r2norm) if self.r2norm else 0.0
         print(f"{self.iiter:6d} {self._first(args[0])}  {self.r1norm:10.3e} {self.r2norm:10.3e}  {compatible:8.1e} {gradient:8.1e}"
               + (f" {self.anorm:8.1e} {self.acond:8.1e}" if self.iiter else ""))
 

@@ -1,5 +1,7 @@
 """Least squares with weights, regularization and preconditioners, as classes."""
 
+# Every solver has parameters of its own.
+# mypy: disable-error-code="override"
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -62,7 +64,7 @@ class _Inversion(Solver):
         super().__init__(Op, callbacks)
         self._operator = aslinearoperator(Op)
 
-    def step(self) -> None:   # type: ignore[override]
+    def step(self) -> None:
         """There are no steps of its own."""
         raise NotImplementedError(f"{type(self).__name__}: expected run or solve, got step; the solver that it calls has steps, lopsar.cgls or cg")
 
@@ -112,7 +114,7 @@ class NormalEquationsInversion(_Inversion):
         """The memory of the data and of `lopsar.cg`; `nopRegs` are the rows of the regularizations."""
         return self._memory(self._operator.shape[0] + 5 * self._operator.shape[1] + sum(nopRegs or ()), show, unit)
 
-    def setup(self, y: Any, Regs: Sequence[Any] | None, Weight: Any = None, dataregs: Sequence[Any] | None = None, epsI: float = 0,   # type: ignore[override]
+    def setup(self, y: Any, Regs: Sequence[Any] | None, Weight: Any = None, dataregs: Sequence[Any] | None = None, epsI: float = 0,
               epsRs: Sequence[float] | None = None, NRegs: Sequence[Any] | None = None, epsNRs: Sequence[float] | None = None,
               show: bool = False) -> None:
         """Writes the normal equations; parameters as in `lopsar.normal_equations_inversion`."""
@@ -139,7 +141,7 @@ class NormalEquationsInversion(_Inversion):
     def _print_setup(self, *args: Any, **kwargs: Any) -> None:
         print(f"Regs={self.Regs}\nepsRs={self.epsRs}     epsI={self.epsI}\n{'-' * self._width}")
 
-    def run(self, x: Any, engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> tuple[np.ndarray, int]:   # type: ignore[override]
+    def run(self, x: Any, engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> tuple[np.ndarray, int]:
         """Solves them from the initial guess `x` or None; results as of `lopsar.normal_equations_inversion`."""
         start = None if x is None else _flat(x, "x0")
         if _engine(engine, type(self).__name__) == "scipy":
@@ -148,7 +150,7 @@ class NormalEquationsInversion(_Inversion):
         found, iterations, _ = solver.solve(self.y_normal, start, show=show, **kwargs_solver)
         return found, 0 if solver.istop == 1 else iterations
 
-    def solve(self, y: Any, Regs: Sequence[Any] | None, x0: Any = None, Weight: Any = None, dataregs: Sequence[Any] | None = None,   # type: ignore[override]
+    def solve(self, y: Any, Regs: Sequence[Any] | None, x0: Any = None, Weight: Any = None, dataregs: Sequence[Any] | None = None,
               epsI: float = 0, epsRs: Sequence[float] | None = None, NRegs: Sequence[Any] | None = None, epsNRs: Sequence[float] | None = None,
               engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> tuple[np.ndarray, int]:
         """All stages; parameters and results as in `lopsar.normal_equations_inversion`, with x flat."""
@@ -192,7 +194,7 @@ class RegularizedInversion(_Inversion):
         """The memory of the stacked data and of `lopsar.cgls`; `nopRegs` are the rows of the regularizations."""
         return self._memory(3 * (self._operator.shape[0] + sum(nopRegs or ())) + 3 * self._operator.shape[1], show, unit)
 
-    def setup(self, y: Any, Regs: Sequence[Any] | None, Weight: Any = None, dataregs: Sequence[Any] | None = None,   # type: ignore[override]
+    def setup(self, y: Any, Regs: Sequence[Any] | None, Weight: Any = None, dataregs: Sequence[Any] | None = None,
               epsRs: Sequence[float] | None = None, show: bool = False) -> None:
         """Stacks; parameters as in `lopsar.regularized_inversion`."""
         self.Regs = list(Regs or ())
@@ -210,11 +212,11 @@ class RegularizedInversion(_Inversion):
     def _print_setup(self, *args: Any, **kwargs: Any) -> None:
         print(f"Regs={self.Regs}\nepsRs={self.epsRs}\n{'-' * self._width}")
 
-    def run(self, x: Any, engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> Any:   # type: ignore[override]
+    def run(self, x: Any, engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> Any:
         """Solves from the initial guess `x` or None; results as of `lopsar.regularized_inversion`."""
         return self._least_squares(self.RegOp, self.datatot, x, engine, show, kwargs_solver)
 
-    def solve(self, y: Any, Regs: Sequence[Any] | None, x0: Any = None, Weight: Any = None, dataregs: Sequence[Any] | None = None,   # type: ignore[override]
+    def solve(self, y: Any, Regs: Sequence[Any] | None, x0: Any = None, Weight: Any = None, dataregs: Sequence[Any] | None = None,
               epsRs: Sequence[float] | None = None, engine: str = "scipy", show: bool = False,
               **kwargs_solver: Any) -> tuple[np.ndarray, int, int, float, float]:
         """All stages; parameters and results as in `lopsar.regularized_inversion`, with x flat."""
@@ -242,7 +244,7 @@ class PreconditionedInversion(_Inversion):
         """The memory of the data and of `lopsar.cgls`."""
         return self._memory(3 * self._operator.shape[0] + 4 * self._operator.shape[1], show, unit)
 
-    def setup(self, y: Any, P: Any, show: bool = False) -> None:   # type: ignore[override]
+    def setup(self, y: Any, P: Any, show: bool = False) -> None:
         """Multiplies; parameters as in `lopsar.preconditioned_inversion`."""
         self.P = aslinearoperator(P)
         self._started(y, show)
@@ -251,16 +253,12 @@ class PreconditionedInversion(_Inversion):
     def _print_setup(self, *args: Any, **kwargs: Any) -> None:
         print(f"Prec={self.P}\n{'-' * self._width}")
 
-    def run(self, x: Any, engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> Any:   # type: ignore[override]
-        """Solves from the initial guess `x` or None; results as of `lopsar.preconditioned_inversion`."""
-        if x is None:
-            found, *rest = self._least_squares(self.POp, self.y, None, engine, show, kwargs_solver)
-            return self.P.matvec(found), *rest
-        start = _flat(x, "x0")   # of the model: what is solved for is the step from there
-        found, *rest = self._least_squares(self.POp, self.y - self._operator.matvec(start), None, engine, show, kwargs_solver)
-        return start + self.P.matvec(found), *rest
+    def run(self, x: Any, engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> Any:
+        """Solves from the initial guess `x` of p, or None; results as of `lopsar.preconditioned_inversion`."""
+        found, *rest = self._least_squares(self.POp, self.y, x, engine, show, kwargs_solver)
+        return self.P.matvec(found), *rest
 
-    def solve(self, y: Any, P: Any, x0: Any = None, engine: str = "scipy", show: bool = False,   # type: ignore[override]
+    def solve(self, y: Any, P: Any, x0: Any = None, engine: str = "scipy", show: bool = False,
               **kwargs_solver: Any) -> tuple[np.ndarray, int, int, float, float]:
         """All stages; parameters and results as in `lopsar.preconditioned_inversion`, with x flat."""
         self.setup(y, P, show)

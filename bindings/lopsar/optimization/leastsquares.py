@@ -118,8 +118,8 @@ def regularized_inversion(Op: Any, y: Any, Regs: Sequence[Any] | None, x0: Any =
         NaN or infinity in the data, another number of factors than operators, or an unknown engine.
     """
     op = lifted(Op, y)
-    x, *rest = RegularizedInversion(op).solve(y, Regs, x0, Weight, dataregs, epsRs, engine, show, **kwargs_solver)
-    return _shaped(x, op, y, x0), *rest
+    result: Any = RegularizedInversion(op).solve(y, Regs, x0, Weight, dataregs, epsRs, engine, show, **kwargs_solver)
+    return _shaped(result[0], op, y, x0), *result[1:]
 
 
 def preconditioned_inversion(Op: Any, y: Any, P: Any, x0: Any = None, engine: str = "scipy", show: bool = False,
@@ -134,8 +134,8 @@ def preconditioned_inversion(Op: Any, y: Any, P: Any, x0: Any = None, engine: st
     P : operator
         From unknowns p to the model, for example a smoothing. (The keyword `preconditioner` of `cgls` is another thing: it changes the way to the
         same solution and needs no factors.)
-    x0 : array of (n,) or dims, optional
-        Initial guess of x.
+    x0 : array, optional
+        Initial guess of p (not of x), as in PyLops.
     engine : {"scipy", "pylops"}
         `scipy.sparse.linalg.lsqr`, or `lopsar.cgls`.
     show : bool
@@ -156,5 +156,5 @@ def preconditioned_inversion(Op: Any, y: Any, P: Any, x0: Any = None, engine: st
         NaN or infinity in the data, or an unknown engine.
     """
     op = lifted(Op, y)
-    x, *rest = PreconditionedInversion(op).solve(y, P, x0, engine, show, **kwargs_solver)
-    return _shaped(x, op, y, x0), *rest
+    result: Any = PreconditionedInversion(op).solve(y, P, x0, engine, show, **kwargs_solver)
+    return _shaped(result[0], op, y, x0), *result[1:]

@@ -1,0 +1,319 @@
+"""Methods of `solve` beside each other: accuracy, time, iterations, memory."""
+
+from __future__ import annotations
+
+import gc
+import io
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _core
+from .array_like import ndarray
+from .arrays import floating
+from .identifiability import IdentifiabilityWarning
+from .linear_operator import LinearOperator
+from .solve import Prior, pixelwise, prior_list, rows_of, solve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+__all__ = ["Comparison", "MethodReport", "compare"]
+
+ITERATIVE = ("cg", "cgls", "lsqr")
+QUANTILES = (0.1, 0.5, 0.9, 1.0)
+_HISTORY_PIXELS = 2000   # as many histories as a curve needs
+
+
+@dataclass
+class MethodReport:
+    """One method of a `Comparison`.
+
+    Attributes
+    ----------
+    method, arithmetic : str
+        That ran.
+    max_error, rms_error : float
+        Of x against the reference, in the unit of x, over pixels that the reference solved in full.
+    relative_error : float
+        The largest, over parameters, of rms error / rms value: parameters of different units count alike.
+    seconds_per_pixel : float
+        Median of the repeats.
+    seconds : list of float
+        Of each repeat, for all pixels.
+    iterations : (int, float, int)
+        Least, median, most; zeros of a direct method.
+    unconverged : int
+        Pixels with ``Status.not_converged`` or ``breakdown``.
+    differing : int
+        Pixels whose status is another than that of the reference.
+    memory : int or None
+        Bytes by which the process grew at most while it ran, results included; None where the system does not say.
+    """
+
+    method: str
+    arithmetic: str
+    max_error: float
+    rms_error: float
+    relative_error: float
+    seconds_per_pixel: float
+    seconds: list[float]
+    iterations: tuple[int, float, int]
+    unconverged: int
+    differing: int
+    memory: int | None
+
+
+@dataclass
+class Comparison:
+    """What `compare` measured; ``print`` shows the table.
+
+    Attributes
+    ----------
+    methods : list of MethodReport
+    reference : str
+        What the others are measured against, e.g. "edge-flow in float64".
+    pixels, compared : int
+        Solved, and solved in full by the reference: only these are compared.
+    shape : (int, int)
+        Of the model.
+    errors : dict of (pixels,) arrays
+        Largest error of each pixel, NaN where it is not compared.
+    convergence : dict of (iterations + 1, 4) arrays
+        Of iterative methods: residual norm in excess of the last one, relative to the first, at the quantiles 10, 50, 90, 100 % of pixels.
+    accuracy : dict of lists of (tolerance, seconds per pixel, relative error)
+        Of iterative methods run to several tolerances.
+    grid : tuple of int
+        Shape of the pixels.
+    """
+
+    methods: list[MethodReport]
+    reference: str
+    pixels: int
+    compared: int
+    shape: tuple[int, int]
+    errors: dict[str, np.ndarray] = field(repr=False)
+    convergence: dict[str, np.ndarray] = field(repr=False)
+    accuracy: dict[str, list[tuple[float, float, float]]] = field(repr=False)
+    grid: tuple[int, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers but those of single pixels, for JSON."""
+        return {
+            "reference": self.reference, "pixels": self.pixels, "compared": self.compared, "shape": list(self.shape),
+            "methods": [asdict(m) for m in self.methods],
+            "convergence": {name: {"quantiles": list(QUANTILES), "values": curve.tolist()} for name, curve in self.convergence.items()},
+            "accuracy": {name: [{"tolerance": a, "seconds_per_pixel": b, "relative_error": c} for a, b, c in points]
+                         for name, points in self.accuracy.items()},
+        }
+
+    def table(self) -> Table:
+        """For rich."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(title=f"{self.pixels:,} pixels, {self.shape[0]} rows, {self.shape[1]} unknowns; errors against {self.reference}"
+                      + (f", of {self.compared:,} pixels that it solves in full" if self.compared != self.pixels else ""),
+                      box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+        table.add_column("method", style="cyan", no_wrap=True)
+        for name in ("arithmetic", "max error", "rms error", "relative", "time / pixel", "iterations", "unconverged", "memory"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for m in self.methods:
+            least, median, most = m.iterations
+            table.add_row(m.method, m.arithmetic, f"{m.max_error:.2g}", f"{m.rms_error:.2g}", f"{m.relative_error:.2g}", _time(m.seconds_per_pixel),
+                          f"{least} / {median:g} / {most}" if most else "direct", f"{m.unconverged:,}",
+                          "?" if m.memory is None else f"{m.memory / 1e6:.0f} MB")
+        return table
+
+    __rich__ = table
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        text = io.StringIO()
+        Console(file=text, width=160, highlight=False).print(self.table())
+        return text.getvalue().rstrip()
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Pictures: errors (maps where pixels have two axes), convergence per quantile, accuracy against time. Saved where `path` says."""
+        from .plot import plot_comparison
+
+        return plot_comparison(self, path)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e9:.0f} ns" if seconds < 1e-6 else f"{seconds * 1e6:.3g} us" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
+
+
+def _peak() -> int | None:
+    """The largest memory of the process since `_forget_peak`, bytes."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def _forget_peak() -> int | None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _peak()
+
+
+def chosen_pixels(op: LinearOperator, which: np.ndarray) -> LinearOperator:
+    """A pixelwise operator at some of its pixels: itself where it has no fields."""
+    if op.pixels == 0:
+        return op
+    matrix = op._node().lower()
+    values = np.array([np.prod([matrix["fields"][f][row][which].astype(np.float64) for f, row in factor], axis=0) for factor in matrix["factors"]])
+    return LinearOperator(_core.pattern(op.shape, matrix["row"], matrix["column"], matrix["coefficient"], matrix["factor"],
+                                        np.ascontiguousarray(values.reshape(len(matrix["factors"]), len(which))), op.name or "Pattern"))
+
+
+def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | None = None, pixels: int | None = None, *, prior: Any = None,
+            damp: float = 0.0, tol: float = 1e-6, max_iterations: int | None = None, preconditioner: Any = None, arithmetic: str = "auto",
+            repeats: int = 3, tolerances: Sequence[float] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7), threads: int | None = None) -> Comparison:
+    """Solve the same pixels by several methods and measure them.
+
+    Parameters
+    ----------
+    model, y, weights, prior, damp, max_iterations, preconditioner, arithmetic, threads
+        As for `solve`.
+    methods : sequence of str, optional
+        Default: "edge-flow" for a network without priors and damp, "cholesky", "cg", "cgls", "lsqr".
+    pixels : int, optional
+        Evenly spread over those of y; all by default.
+    tol : float
+        Of iterative methods in the table.
+    repeats : int
+        Timed runs of each method, which take turns; one more before is not timed.
+    tolerances : sequence of float
+        For accuracy against time, one run each; empty: none.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ShapeError, InvalidArgument
+        As `solve`; no pixel that the reference solves in full.
+
+    Notes
+    -----
+    The reference is computed in float64 whatever the type of y: by edge flow where the model is a network, else by QR where there is one, else by
+    Cholesky.
+    """
+    op = pixelwise(model, "compare")
+    y = floating(ndarray(y), "y")
+    if y.ndim < 2:
+        raise _core.ShapeError(f"compare: expected y of shape ({op.shape[0]}, pixels), got {y.shape}")
+    grid = y.shape[1:]
+    flat = y.reshape(y.shape[0], -1)
+    w = None if weights is None else rows_of(weights, op.shape[0], grid, y.dtype, "compare: weights")
+    priors = [Prior(p.op, *(None if v is None else rows_of(v, p.op.shape[0], grid, y.dtype, "compare: prior") for v in (p.data, p.weights)))
+              for p in prior_list(prior)]
+    if pixels is not None and pixels < flat.shape[1]:
+        if pixels < 1:
+            raise _core.InvalidArgument(f"compare: expected 1 pixel or more, got {pixels}")
+        which = np.linspace(0, flat.shape[1] - 1, pixels).astype(int)
+        flat, grid = flat[:, which], (pixels,)
+
+        def part(values: Any) -> Any:
+            return values if values is None or values.shape[1] == 1 else values[:, which]
+        w = part(w)
+        priors = [Prior(chosen_pixels(pixelwise(p.op, "compare"), which), part(p.data), part(p.weights)) for p in priors]
+        network = type(op).__name__ == "Network"
+        op = op if network else chosen_pixels(op, which)
+    network = type(op).__name__ == "Network" and not priors and not damp
+    if methods is None:
+        methods = [*(["edge-flow"] if network else []), "cholesky", *ITERATIVE]
+    flat = np.ascontiguousarray(flat)
+    common = dict(prior=priors or None, damp=damp, threads=threads)
+    iterations: dict[str, Any] = dict(max_iterations=max_iterations, preconditioner=preconditioner)
+
+    def run(method: str, **more: Any) -> Any:
+        options = {**common, **(iterations if method in ITERATIVE else {}), "tol": tol, "arithmetic": arithmetic, **more}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", IdentifiabilityWarning)
+            return solve(op, flat, w, method, **options)
+
+    exact_w = None if w is None else w.astype(np.float64)
+    exact_priors = [Prior(p.op, *(None if v is None else v.astype(np.float64) for v in (p.data, p.weights))) for p in priors]
+    exact = solve(op, flat.astype(np.float64), exact_w, "edge-flow" if network else "cholesky", prior=exact_priors or None, damp=damp, threads=threads,
+                  arithmetic="float64")
+    good = exact.status == int(Status.ok)
+    if not good.any():
+        raise _core.InvalidArgument("compare: expected pixels whose unknowns are all determined, got none; add data, a prior or damp")
+    scale = np.sqrt(np.mean(exact.x[:, good] ** 2, axis=1))
+
+    def errors(x: np.ndarray) -> tuple[np.ndarray, float, float]:
+        """Of each pixel the largest; rms; relative."""
+        difference = np.where(good, x.astype(np.float64) - exact.x, np.nan)
+        rms = np.sqrt(np.nanmean(difference**2, axis=1))
+        largest = np.full(x.shape[1], np.nan)
+        largest[good] = np.abs(difference[:, good]).max(axis=0)
+        return largest, float(np.sqrt(np.mean(rms**2))), float(np.max(rms / np.where(scale > 0, scale, 1)))
+
+    seconds: dict[str, list[float]] = {m: [] for m in methods}
+    found, memory = {}, {}
+    for m in methods:
+        gc.collect()
+        before = _forget_peak()
+        found[m] = run(m)
+        after = _peak()
+        memory[m] = None if before is None or after is None else max(0, after - before)
+    for _ in range(repeats):
+        for m in methods:
+            start = time.perf_counter()
+            run(m)
+            seconds[m].append(time.perf_counter() - start)
+    reports, of_pixels = [], {}
+    for m in methods:
+        s = found[m]
+        of_pixels[m], rms, relative = errors(s.x)
+        counts = s.iterations[good]
+        per_pixel = float(np.median(seconds[m])) / flat.shape[1] if seconds[m] else float("nan")
+        reports.append(MethodReport(
+            s.method, s.arithmetic, float(np.nanmax(of_pixels[m])), rms, relative, per_pixel, seconds[m],
+            (int(counts.min()), float(np.median(counts)), int(counts.max())),
+            int(np.isin(s.status, (int(Status.not_converged), int(Status.breakdown))).sum()), int((s.status != exact.status).sum()), memory[m]))
+
+    convergence: dict[str, np.ndarray] = {}
+    accuracy: dict[str, list[tuple[float, float, float]]] = {}
+    for m in methods:
+        if m not in ITERATIVE:
+            continue
+        # Histories of some pixels are those of all where there are no fields to cut.
+        some = flat.shape[1] if op.pixels or any(p.op.pixels for p in priors if hasattr(p.op, "pixels")) else min(_HISTORY_PIXELS, flat.shape[1])
+        each = np.linspace(0, flat.shape[1] - 1, some).astype(int)
+
+        def cut(values: Any, each: np.ndarray = each) -> Any:
+            return values if values is None or values.shape[1] == 1 else values[:, each]
+        s = solve(op, flat[:, each], cut(w), m, history=True, tol=tol, arithmetic=arithmetic, damp=damp, threads=threads, **iterations,
+                  prior=[Prior(p.op, cut(p.data), cut(p.weights)) for p in priors] or None)
+        if s.history is not None:
+            h = s.history[:, good[each]].astype(np.float64)
+            last = np.nanmin(h, axis=0)
+            excess = (np.where(np.isnan(h), last, h) - last) / np.where(h[0] > 0, h[0], 1)
+            convergence[m] = np.quantile(excess, QUANTILES, axis=1).T
+        points = []
+        for tolerance in tolerances:
+            start = time.perf_counter()
+            x = run(m, tol=tolerance).x
+            points.append((float(tolerance), (time.perf_counter() - start) / flat.shape[1], errors(x)[2]))
+        accuracy[m] = points
+    return Comparison(reports, f"{exact.method} in float64", flat.shape[1], int(good.sum()), op.shape, of_pixels, convergence, accuracy, grid)
+
+
+Status = _core.Status
