@@ -20,6 +20,8 @@ from .optimization.cls_basic import CG
 from .pattern import Pattern
 from .rearrange import Pad
 from .series import Weighting
+from .solve import Prior
+from .solve_operator import Solve
 from .stacking import VStack
 
 __all__ = ["SmoothInversion", "SmoothSolution", "smooth_inversion"]
@@ -518,7 +520,6 @@ def _observed(y: np.ndarray, weights: Any, mask: Any, m: int, grid: tuple[int, .
 
 def _pixelwise(model: LinearOperator, weights: np.ndarray, smoothness: np.ndarray, roughness: np.ndarray) -> LinearOperator:
     """The inverse of A'WA + Lambda^2 diag(L'L), pixel by pixel."""
-    from .solve import Prior, Solve
     n = len(smoothness)
     tie = Pattern(np.diag(smoothness), np.sqrt(roughness).reshape(1, -1), np.where(np.eye(n) > 0, 0, -1))
     return Solve(model, weights, prior=Prior(tie)).normal
