@@ -83,7 +83,7 @@ def test_normal_operator_and_data(boundary):
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_one_strength_for_all_and_one_grid_axis(boundary):
+def test_one_strength_for_all_and_a_grid_of_one_axis(boundary):
     args, options, H, b = small(boundary, grid=(9, 4), strength=0.7)
     np.testing.assert_allclose(lp.SmoothInversion(*args, **options).normal.todense(), H, atol=1e-12 * np.abs(H).max())
     A = network(4)
@@ -152,7 +152,7 @@ def test_a_model_with_fields_and_units_far_apart():
         assert (np.abs(s.x - x).max((1, 2)) <= 1e-6 * np.abs(x).max((1, 2))).all(), preconditioner
 
 
-def test_float32_stays_float32_and_threads_of_data_do_not_matter():
+def test_float32_stays_float32():
     (A, y, strength, w), options, H, b = small()
     s = lp.smooth_inversion(A, y.astype(np.float32), strength, w.astype(np.float32), **options, tol=1e-5)
     x = np.linalg.solve(H, b)
@@ -161,7 +161,7 @@ def test_float32_stays_float32_and_threads_of_data_do_not_matter():
     assert lp.smooth_inversion(A, y.astype(np.float32), strength, w, **options, dtype="float64").x.dtype == np.float64
 
 
-def test_pixels_without_data_are_filled_by_a_harmonic_surface():
+def test_pixels_without_data_are_filled_by_smoothness():
     A, grid = network(3), (8, 8)
     i, j = np.meshgrid(*map(np.arange, grid), indexing="ij")
     truth = np.stack([0.2 * i - 0.1 * j, 0.3 + 0.05 * i * j])
@@ -182,8 +182,8 @@ def experiment(seed: int = 0, dates: int = 40, size: int = 24):
     return A, y.reshape(K, size, size), w.reshape(K, size, size)
 
 
-# Iterations of SciPy's cg to 1e-6 on sparse matrices: no preconditioner, the diagonal, pixelwise, spectral. The experiment's Laplacian is that of a field
-# in a frame of zeros.
+# Iterations of SciPy's cg to 1e-6 on sparse matrices: no preconditioner, the diagonal, pixelwise, spectral. The experiment's Laplacian is that
+# of a field in a frame of zeros.
 COUNTS = {0.1: (255, 176, 27, 39), 0.3: (227, 165, 74, 28), 1.0: (240, 241, 206, 16), 3.0: (418, 415, 411, 11)}
 
 
