@@ -1,7 +1,7 @@
 """Iterations of smooth joint inversion to 1e-6 by preconditioner, what "auto" expects and takes, and the time of an iteration.
 
-The experiment: 40 dates, 117 pairs, 24 x 24 pixels, weights over two decades, without pattern in space; the same in three kinds of boundary. Then scenes
-whose weights vary from place to place, and one with a hole.
+The experiment: 40 dates, 117 pairs, 24 x 24 pixels, weights over two decades, without pattern in space; with three kinds of boundary. Then a
+scene whose weights vary from place to place, and one with a hole.
 
     python tests/bench/bench_smooth_inversion.py [--size 24] [--quick]
 """
@@ -79,5 +79,5 @@ if not options.quick:
         problem = lp.SmoothInversion(A, rng.standard_normal(w.shape).astype(dtype), 0.3, w)
         x = problem.data
         operators = [problem.normal, problem.preconditioner("pixelwise"), problem.preconditioner("spectral")]
-        times = [milliseconds(lambda op=op: op @ x) for op in operators] + [milliseconds(problem.estimate, 1)]
+        times = [milliseconds(lambda op=op, x=x: op @ x) for op in operators] + [milliseconds(problem.estimate, 1)]
         print(f"| {A.shape[0]}, {A.shape[1]}, {grid[0]} x {grid[1]}, {dtype} | " + " | ".join(f"{t:.1f} ms" for t in times) + " |", flush=True)
