@@ -26,7 +26,7 @@ from .stacking import VStack
 
 __all__ = ["SmoothInversion", "SmoothSolution", "smooth_inversion"]
 
-EIGENVECTORS = 512   # longest axis whose modes are products with a matrix; longer ones are cosines
+EIGENVECTORS = 64    # longest axis whose modes are products with a matrix; on longer ones cosines need few more iterations and much less time
 COPY = 20            # pixels along an axis of the small copies of a problem that the estimate solves
 ENOUGH = 250         # iterations after which the estimate gives up
 PRECONDITIONERS = ("auto", "pixelwise", "spectral", "jacobi", None)

@@ -136,6 +136,17 @@ def test_free_edges_cost_planes_nothing_and_the_preconditioner_knows():
     np.testing.assert_allclose(problem.preconditioner("spectral") @ np.tensordot(N, planes, 1), planes, atol=1e-10)
 
 
+def test_long_axes_take_cosines_at_free_edges():
+    args, options, H, b = small("free", dates=3, grid=(70, 4))
+    M = lp.SmoothInversion(*args, **options).preconditioner("spectral")
+    assert M.modes.matrices is None and lp.dottest(M)
+    L, T = laplacian((70, 4), "free", (1, 1)), M.modes.transform(np.eye(280).reshape(280, 70, 4)).reshape(280, 280)
+    np.testing.assert_allclose(np.diag(T.T @ L.T @ L @ T), M.modes.energy.ravel(), atol=1e-12 * M.modes.energy.max())
+    s = lp.smooth_inversion(*args, **options, preconditioner="spectral", tol=1e-12)
+    x = np.linalg.solve(H, b)
+    assert np.linalg.norm(s.x.ravel() - x) <= 2e-12 * np.linalg.cond(H) * np.linalg.norm(x)
+
+
 def test_a_model_with_fields_and_units_far_apart():
     A, grid = network(6), (4, 5)
     slant, incidence = np.linspace(8e5, 9e5, 20), np.linspace(30, 45, 20)
