@@ -8,8 +8,8 @@ where a name is given.
 Expected output:
 
     64 x 80 pixels, 23 unknowns each, 66 interferograms
-    error with data: 5.3 mm pixel by pixel, 2.2 mm smooth
-    error in the gap: 2.3 mm smooth, of 14.3 mm that happened
+    error with data: 5 mm pixel by pixel, 2 mm smooth
+    error in the gap: 2 mm smooth, of 14 mm that happened
     smoothness 0.3: about jacobi 100, pixelwise 50, spectral 350 iterations; auto takes pixelwise
     smoothness 2.0: about jacobi 400, pixelwise 400, spectral 250 iterations; auto takes spectral
 """
@@ -61,8 +61,8 @@ def rms(x: np.ndarray, where: np.ndarray) -> float:
     return mm * np.sqrt(np.mean((x - truth)[:, where]**2))
 
 
-print(f"error with data: {rms(pixelwise, seen):.1f} mm pixel by pixel, {rms(smooth, seen):.1f} mm smooth")
-print(f"error in the gap: {rms(smooth, gap & land):.1f} mm smooth, of {rms(0 * truth, gap & land):.1f} mm that happened")
+print(f"error with data: {rms(pixelwise, seen):.0f} mm pixel by pixel, {rms(smooth, seen):.0f} mm smooth")
+print(f"error in the gap: {rms(smooth, gap & land):.0f} mm smooth, of {rms(0 * truth, gap & land):.0f} mm that happened")
 for smoothness, best in auto.items():
     counts = ", ".join(f"{kind} {50 * round(runs[smoothness, kind].iterations / 50)}" for kind in ("jacobi", "pixelwise", "spectral"))
     print(f"smoothness {smoothness}: about {counts} iterations; auto takes {best.preconditioner}")
