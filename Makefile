@@ -53,6 +53,7 @@ bench:
 	$(BIN)/python tests/bench/bench_invert_arrays.py
 	$(BIN)/python tests/bench/bench_operators.py
 	$(BIN)/python tests/bench/bench_call_overhead.py
+	$(BIN)/python tests/bench/bench_smooth_inversion.py
 	$(BIN)/python tests/bench/bench_solvers.py
 
 format: setup

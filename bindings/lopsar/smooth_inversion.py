@@ -20,11 +20,13 @@ from .optimization.cls_basic import CG
 from .pattern import Pattern
 from .rearrange import Pad
 from .series import Weighting
+from .solve import Prior
+from .solve_operator import Solve
 from .stacking import VStack
 
 __all__ = ["SmoothInversion", "SmoothSolution", "smooth_inversion"]
 
-EIGENVECTORS = 512   # longest axis whose modes are products with a matrix; longer ones are cosines
+EIGENVECTORS = 64    # longest axis whose modes are products with a matrix; on longer ones cosines need few more iterations and much less time
 COPY = 20            # pixels along an axis of the small copies of a problem that the estimate solves
 ENOUGH = 250         # iterations after which the estimate gives up
 PRECONDITIONERS = ("auto", "pixelwise", "spectral", "jacobi", None)
@@ -149,12 +151,9 @@ class _Modes:
             return function(x, type=1 if self._sines else 2, axes=axes, norm="ortho", overwrite_x=True, workers=-1)
         for axis, matrix in zip(axes, self.matrices):
             u = matrix.astype(x.dtype, copy=False)
-            if not back:
-                u = u.T
-            if axis == x.ndim - 1:
-                x = (x.reshape(-1, x.shape[-1]) @ u.T).reshape(x.shape)
-            else:
-                x = np.matmul(u, x.reshape(-1, x.shape[axis], math.prod(x.shape[axis + 1:]))).reshape(x.shape)
+            last = np.ascontiguousarray(np.moveaxis(x, axis, -1))   # one large product instead of one per plane
+            x = np.moveaxis((last.reshape(-1, len(u)) @ (u.T if back else u)).reshape(last.shape), -1, axis)
+        x = np.ascontiguousarray(x)
         return x
 
 
@@ -191,7 +190,8 @@ class _Rows:
         values = np.broadcast_to(self._coefficient, (len(pixels), len(self._coefficient))).copy()
         if len(products):
             values *= np.where(self._factor >= 0, products.T[:, np.maximum(self._factor, 0)], 1)
-        np.add.at(dense, (slice(None), self.places), values)
+        for place, value in zip(self.places, values.T):   # a place may have several terms
+            dense[:, place] += value
         return dense.reshape(-1, *self.shape)
 
     def normal(self, weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -241,16 +241,17 @@ class _Spectral(LinearOperator):
             raise _core.InvalidArgument("smooth_inversion: expected data that determine all unknowns somewhere in the scene, got fewer; add rows to "
                                         "the model, e.g. VStack([A, TimeDifference(A)]) with data 0")
         self.strength, V = scipy.linalg.eigh(np.diag((smoothness / scale)**2), normal)
-        self.V = np.ascontiguousarray((V / scale[:, None]).astype(dtype))
+        self.V = V / scale[:, None]
+        self._combine = Pattern(self.V)   # at every mode
         self.modes, self.energy = modes, modes.energy.astype(dtype)
         super().__init__(dtype=dtype, dims=(n, *grid), dimsd=(n, *grid), name="Spectral")
 
     def _matvec(self, x: np.ndarray) -> np.ndarray:
-        V = self.V.astype(x.dtype, copy=False)
-        modes = self.modes.transform((V.T @ x.reshape(len(V), -1)).reshape(self.dims))
+        flat = (len(self.V), -1)
+        modes = self.modes.transform((self._combine.H @ x.reshape(flat)).reshape(self.dims))
         for plane, s in zip(modes, self.strength.astype(x.dtype)):
             plane /= 1 + s * self.energy
-        return (V @ self.modes.transform(modes, back=True).reshape(len(V), -1)).reshape(-1)
+        return (self._combine @ self.modes.transform(modes, back=True).reshape(flat)).reshape(-1)
 
     _rmatvec = _matvec
 
@@ -370,9 +371,9 @@ class SmoothInversion:
     def estimate(self, tol: float = 1e-6) -> dict[str, float]:
         """The iterations that "pixelwise" and "spectral" may need, counted on small copies of the problem.
 
-        The copies have at most 20 pixels along an axis: a window of the scene, means over blocks of pixels from a larger window, and means over larger
-        blocks from all of it, so that what varies over short and long distances is seen; and of the unknowns at most eight combinations, between
-        those that the data determine best and worst. Both preconditioners run on each, for at most 250 iterations; the largest count is taken.
+        The copies have at most 20 pixels along an axis: a window of the scene, means over blocks of pixels from a larger window, and means over
+        larger blocks from all of it, so that what varies over short and long distances is seen; and of the unknowns at most eight combinations,
+        between those that the data determine best and worst. Both preconditioners run on each, for at most 250 iterations; the largest count counts.
         """
         n, grid = self.model.shape[1], self.grid
         mean = self._mean()
@@ -401,10 +402,13 @@ class SmoothInversion:
             local += np.broadcast_to(diagonal, shape).reshape(-1, 1, 1) * np.diag(strength)
             inverse = np.linalg.inv(local).transpose(1, 2, 0).reshape(normal.shape)
             energy = 1 + strength.reshape(-1, *[1] * len(shape)) * modes.energy
-            runs: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-                "pixelwise": lambda r, inverse=inverse: np.einsum("ij...,j...->i...", inverse, r),
-                "spectral": lambda r, modes=modes, energy=energy: modes.transform(modes.transform(r.copy()) / energy, back=True)}
-            for name, M in runs.items():
+            def pixelwise(r: np.ndarray, inverse: np.ndarray = inverse) -> np.ndarray:
+                return np.einsum("ij...,j...->i...", inverse, r)
+
+            def spectrally(r: np.ndarray, modes: _Modes = modes, energy: np.ndarray = energy) -> np.ndarray:
+                return modes.transform(modes.transform(r.copy()) / energy, back=True)
+
+            for name, M in (("pixelwise", pixelwise), ("spectral", spectrally)):
                 count, top = _iterations(H, data, M, tol)
                 # Means over blocks lack the steepest modes, which the problem itself has as well.
                 largest.setdefault(name, top)
@@ -446,7 +450,7 @@ class SmoothInversion:
             return part.reshape(split).mean(axis=tuple(range(2, 2 * len(shape) + 1, 2)), dtype=np.float64).reshape(len(part), -1)
 
         pixels = np.arange(self._pixels).reshape(self.grid)[window][tuple(slice(block // 2, None, block) for _ in shape)].ravel()
-        weights = means(self._weights) if self._weights.ndim == 2 else np.broadcast_to(self._weights[:, None].astype(float), (len(self._weights), pixels.size))
+        weights = means(self._weights) if self._weights.ndim == 2 else np.repeat(self._weights[:, None].astype(float), pixels.size, 1)
         r = V.shape[1]
         normal = np.empty((pixels.size, r, r))
         for i in range(0, pixels.size, 64):
@@ -464,14 +468,19 @@ def _along_axis(bands: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
 
 def _twice(x: np.ndarray, bands: list[np.ndarray]) -> np.ndarray:
     """L'L of one plane."""
-    y = sum(_along_axis(d, x, a) for a, d in enumerate(bands))
-    turned = [np.stack([np.roll(d[2], 1), d[1], np.roll(d[0], -1)]) for d in bands]
-    return sum(_along_axis(d, y, a) for a, d in enumerate(turned))
+    y, z = np.zeros_like(x), np.zeros_like(x)
+    for a, d in enumerate(bands):
+        y += _along_axis(d, x, a)
+    for a, d in enumerate(bands):
+        z += _along_axis(np.stack([np.roll(d[2], 1), d[1], np.roll(d[0], -1)]), y, a)
+    return z
 
 
 def _iterations(H: Callable[[np.ndarray], np.ndarray], b: np.ndarray, M: Callable[[np.ndarray], np.ndarray], tol: float) -> tuple[float, float]:
     """Iterations of preconditioned CG, and the largest eigenvalue of M H that they saw (Lanczos). After ENOUGH of them their rate tells the rest."""
-    r, goal, alpha, beta = b.copy(), tol * np.linalg.norm(b), [], []
+    r, goal = b.copy(), tol * np.linalg.norm(b)
+    alpha: list[float] = []
+    beta: list[float] = []
     z = M(r)
     p, rz = z.copy(), np.vdot(r, z)
     while np.linalg.norm(r) > goal and len(alpha) < ENOUGH:
@@ -488,7 +497,7 @@ def _iterations(H: Callable[[np.ndarray], np.ndarray], b: np.ndarray, M: Callabl
     diagonal, beside = 1 / a, np.sqrt(g[:-1]) / a[:-1]
     diagonal[1:] += g[:-1] / a[:-1]
     top = scipy.linalg.eigvalsh_tridiagonal(diagonal, beside)[-1] if len(a) > 1 else diagonal[0]
-    done = np.log(min(np.linalg.norm(r) / np.linalg.norm(b), 0.9)) / math.log(tol)
+    done = math.log(min(float(np.linalg.norm(r) / np.linalg.norm(b)), 0.9)) / math.log(tol)
     return len(a) / min(done, 1), float(top)
 
 
@@ -521,8 +530,6 @@ def _observed(y: np.ndarray, weights: Any, mask: Any, m: int, grid: tuple[int, .
 
 def _pixelwise(model: LinearOperator, weights: np.ndarray, smoothness: np.ndarray, roughness: np.ndarray) -> LinearOperator:
     """The inverse of A'WA + Lambda^2 diag(L'L), pixel by pixel."""
-    from .solve import Prior
-    from .solve_operator import Solve
     n = len(smoothness)
     tie = Pattern(np.diag(smoothness), np.sqrt(roughness).reshape(1, -1), np.where(np.eye(n) > 0, 0, -1))
     return Solve(model, weights, prior=Prior(tie)).normal
@@ -586,6 +593,8 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     problem = SmoothInversion(model, y, smoothness, weights, mask=mask, boundary=boundary, sampling=sampling, dtype=dtype)
     if preconditioner not in PRECONDITIONERS:
         raise _core.InvalidArgument(f"smooth_inversion: expected preconditioner {', '.join(map(repr, PRECONDITIONERS))}, got {preconditioner!r}")
+    if not 0 < tol < 1:
+        raise _core.InvalidArgument(f"smooth_inversion: expected tol between 0 and 1, got {tol}")
     most = at_least_one(max_iterations, "max_iterations") or 2000
     expected: dict[str, float] = {}
     if preconditioner == "auto":

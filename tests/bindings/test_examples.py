@@ -20,11 +20,12 @@ def expected(script: Path) -> str:
     return textwrap.dedent(text.split("Expected output:\n\n")[1]).strip()
 
 
-@pytest.mark.parametrize("name", ["02_network.py", "03_your_operator.py", "04_compose_model.py", "05_pylops_side_by_side.py"])
+@pytest.mark.parametrize("name", ["02_network.py", "03_your_operator.py", "04_compose_model.py", "05_pylops_side_by_side.py",
+                                  "06_smooth_inversion.py"])
 def test_example_prints_what_it_says(name):
     if "pylops" in name:
         pytest.importorskip("pylops", reason="needs PyLops (the extra peers)")
     script = EXAMPLES / name
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == expected(script)
