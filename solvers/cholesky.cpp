@@ -244,7 +244,8 @@ Cholesky::Cholesky(const System& system, const std::vector<int>& block) : column
       for (const auto& a : panel.accumulators) ++parts[a.entry];
     std::vector<const Panel*> singles, others;
     for (const auto& panel : panels[at(q)])
-      (single(panel) && parts[panel.accumulators[0].entry] == 1 && !assembled.count(panel.accumulators[0].entry) ? singles : others).push_back(&panel);
+      (single(panel) && parts[panel.accumulators[0].entry] == 1 && !assembled.count(panel.accumulators[0].entry) ? singles : others)
+          .push_back(&panel);
     ++calls_;
     code_.push_back(static_cast<int>(singles.size()));
     for (const auto* panel : singles) {

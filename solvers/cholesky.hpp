@@ -23,12 +23,12 @@ class Cholesky {
     return {columns_, factor_rows_, calls_, code_.data(), c, forward_.data(), backward_.data()};
   }
   int columns() const { return columns_; }
-  const std::vector<int>& order() const { return order_; }       // columns as eliminated
+  const std::vector<int>& order() const { return order_; }                                 // columns as eliminated
   int degree(int position) const { return degrees_[static_cast<std::size_t>(position)]; }  // neighbors at elimination
-  int slot_rows() const { return slot_rows_; }                   // scratch of factorize()
-  int neighbor_rows() const { return degree_; }                  // likewise
-  int factor_rows() const { return factor_rows_; }               // what it leaves for substitute()
-  std::size_t multiplications() const { return multiplications_; }  // of assembly and elimination, per pixel
+  int slot_rows() const { return slot_rows_; }                                             // scratch of factorize()
+  int neighbor_rows() const { return degree_; }                                            // likewise
+  int factor_rows() const { return factor_rows_; }                                         // what it leaves for substitute()
+  std::size_t multiplications() const { return multiplications_; }                         // of assembly and elimination, per pixel
 
  private:
   int columns_ = 0, slot_rows_ = 0, factor_rows_ = 0, degree_ = 0, calls_ = 0;

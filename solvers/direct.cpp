@@ -20,9 +20,9 @@ namespace {
 // Pivots below this share of the diagonal entry are doubtful in float32.
 constexpr double doubtful = 1e-3;
 
-// A pivot d_j carries rounding errors of about eps (sum_i |v_i| sqrt(N_ii))^2, with v the vector that eliminates column j (v_j = 1): eps times a sum over
-// rows and columns, times the ratio of the diagonal along v, which weights over four decades spread by 1e4. float32 decides no rank: what it doubts goes
-// to float64.
+// A pivot d_j carries rounding errors of about eps (sum_i |v_i| sqrt(N_ii))^2, with v the vector that eliminates column j (v_j = 1): eps times a sum
+// over rows and columns, times the ratio of the diagonal along v, which weights over four decades spread by 1e4. float32 decides no rank: what it
+// doubts goes to float64.
 template <class T>
 T rank_limit(const System& system) {
   if (sizeof(T) == 4) return static_cast<T>(doubtful);
@@ -52,10 +52,10 @@ namespace {
 template <class S>
 void check(const SolveOptions<S>& options) {
   if (options.null_space != NullSpace::none)
-    throw InvalidArgument("solve: expected null_space none with method " + name(options.method == Method::automatic ? Method::cholesky : options.method) +
+    throw InvalidArgument("solve: expected null_space none with method " +
+                          name(options.method == Method::automatic ? Method::cholesky : options.method) +
                           ", as minimum norms are those of a network; use method edge-flow, or a prior or damp that decides what data leave open");
-  if (!(options.damp >= 0 && options.damp < 1e15))
-    throw InvalidArgument("solve: expected damp >= 0 and finite, got " + std::to_string(options.damp));
+  if (!(options.damp >= 0 && options.damp < 1e15)) throw InvalidArgument("solve: expected damp >= 0 and finite, got " + std::to_string(options.damp));
 }
 
 using Rows = lanes::packed_rows<double>;
@@ -107,7 +107,8 @@ double condition(const Cholesky& cholesky, const Products& products, const Syste
   };
   const double above = largest([&] {
     for (std::size_t j = 0; j < n; ++j) z[j] = x[j] / scale[j];
-    kernels::product<double>(task.matrix, task.matrix.rows, Rows{values.data()}, Rows{z.data()}, [&](int k, double ax) { r[static_cast<std::size_t>(k)] = ax; });
+    kernels::product<double>(task.matrix, task.matrix.rows, Rows{values.data()}, Rows{z.data()},
+                             [&](int k, double ax) { r[static_cast<std::size_t>(k)] = ax; });
     kernels::adjoint<double>(task.matrix, Rows{values.data()}, Rows{r.data()}, Rows{x.data()});
     for (std::size_t j = 0; j < n; ++j) x[j] = (x[j] + task.damp2 * z[j]) / scale[j];
   });
@@ -125,7 +126,8 @@ struct SharedFactors {
   std::vector<T> factors;
 
   template <class S>
-  SharedFactors(const Problem<S>& problem, const Cholesky& cholesky, const Products& products, const SolveOptions<S>& options, cpu::CholeskyTask<T>& task) {
+  SharedFactors(const Problem<S>& problem, const Cholesky& cholesky, const Products& products, const SolveOptions<S>& options,
+                cpu::CholeskyTask<T>& task) {
     const System& system = problem.system;
     if (system.values() > 0) return;
     std::vector<double> w;
@@ -202,9 +204,9 @@ SolveReport run(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, 
   if (options.method == Method::qr) return run_qr(problem, pixels, b, output, options);
   const Cholesky cholesky(problem.system);
   const Products products(problem.system);
-  const bool narrow = options.arithmetic == Arithmetic::float32 ||
-                      (options.arithmetic == Arithmetic::automatic && sizeof(S) == 4 &&
-                       condition(cholesky, products, problem.system, pixels, options.damp) <= narrow_condition);
+  const bool narrow =
+      options.arithmetic == Arithmetic::float32 || (options.arithmetic == Arithmetic::automatic && sizeof(S) == 4 &&
+                                                    condition(cholesky, products, problem.system, pixels, options.damp) <= narrow_condition);
   if (narrow) run_cholesky<S, float>(problem, cholesky, products, pixels, b, output, options);
   else run_cholesky<S, double>(problem, cholesky, products, pixels, b, output, options);
   return {Method::cholesky, narrow ? Arithmetic::float32 : Arithmetic::float64};
@@ -226,8 +228,8 @@ SolveReport solve_direct_normal(const LinearOperator& model, ConstBlock<S> b, co
   return run<S>(make_problem<S>(model, observed, options.weights, options.priors, b.pixels), b.pixels, b, output, options);
 }
 
-#define LOPSAR_DIRECT(S)                                                                                                                        \
-  template SolveReport solve_direct<S>(const LinearOperator&, ConstBlock<S>, const SolveOutput<S>&, const SolveOptions<S>&);                    \
+#define LOPSAR_DIRECT(S)                                                                                                     \
+  template SolveReport solve_direct<S>(const LinearOperator&, ConstBlock<S>, const SolveOutput<S>&, const SolveOptions<S>&); \
   template SolveReport solve_direct_normal<S>(const LinearOperator&, ConstBlock<S>, const SolveOutput<S>&, const SolveOptions<S>&, ConstBlock<S>);
 LOPSAR_DIRECT(float)
 LOPSAR_DIRECT(double)

@@ -14,8 +14,15 @@ class Givens {
 
   // Points into this object.
   kernels::GivensProgram program() const {
-    return {static_cast<int>(row_.size()), static_cast<int>(position_.size()), row_.data(), first_.data(), position_.data(), column_.data(),
-            factor_.data(), neighbor_start_.data(), neighbor_.data()};
+    return {static_cast<int>(row_.size()),
+            static_cast<int>(position_.size()),
+            row_.data(),
+            first_.data(),
+            position_.data(),
+            column_.data(),
+            factor_.data(),
+            neighbor_start_.data(),
+            neighbor_.data()};
   }
 
  private:

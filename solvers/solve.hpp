@@ -116,9 +116,9 @@ struct Solution {
 // Weighted least squares of a pixelwise model at every pixel.
 //
 // y (K, pixels): NaN is missing. Unknowns that nothing determines are NaN with Status::rank_deficient, unless null_space fills
-// them. Pixels without data, or with infinite or negative input, are NaN with their status (float32 weights: 1e-18 .. 1e18).
-// ShapeError if blocks do not fit; InvalidArgument for a scene or complex operator, or a method that cannot do the model.
-// Bits do not depend on threads, chunk size or the order of pixels.
+// them. Pixels without data, or with infinite or negative input, are NaN with their status (weights beyond 1e-18 .. 1e18 where the arithmetic is
+// float32). ShapeError if blocks do not fit; InvalidArgument for a scene or complex operator, or a method that cannot do the model. Bits do not
+// depend on threads, chunk size or the order of pixels.
 Solution<float> solve(const LinearOperator& model, ConstBlock<float> y, const SolveOptions<float>& options = {});
 Solution<double> solve(const LinearOperator& model, ConstBlock<double> y, const SolveOptions<double>& options = {});
 

@@ -98,7 +98,9 @@ std::vector<int> GroupedMatrix::runs() const {
   for (std::size_t i = 0; i + 1 < row_start.size(); ++i) {
     const auto g = static_cast<std::size_t>(row_start[i]);
     const int groups = row_start[i + 1] - row_start[i];
-    const int terms = groups == 0 ? 0 : groups == 1 && value[g] < 0 && group_start[g + 1] - group_start[g] <= 8 ? group_start[g + 1] - group_start[g] : -1;
+    const int terms = groups == 0                                                               ? 0
+                      : groups == 1 && value[g] < 0 && group_start[g + 1] - group_start[g] <= 8 ? group_start[g + 1] - group_start[g]
+                                                                                                : -1;
     if (runs.empty() || runs.back() != terms) runs.insert(runs.end(), {0, terms});
     ++runs[runs.size() - 2];
   }
@@ -157,7 +159,8 @@ void System::fill_values(std::size_t first, std::size_t n, int lane, int lanes, 
   thread_local std::vector<double> products;
   products.assign(matrix_.factors.size() * n, 1.0);
   for (std::size_t f = 0; f < matrix_.factors.size(); ++f)
-    for (const auto& row : matrix_.factors[f]) matrix_.fields[static_cast<std::size_t>(row.field)].multiply(row.row, first, n, products.data() + f * n);
+    for (const auto& row : matrix_.factors[f])
+      matrix_.fields[static_cast<std::size_t>(row.field)].multiply(row.row, first, n, products.data() + f * n);
   for (std::size_t v = 0; v < terms_.size(); ++v) {
     std::fill_n(sum, all, 0.0);
     for (const auto& term : terms_[v]) {

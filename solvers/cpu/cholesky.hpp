@@ -15,13 +15,13 @@ struct CholeskyTask {
   kernels::CholeskyProgram<T> program{};
   kernels::SystemProducts<T> matrix{};
   int observations = 0, values = 0;
-  bool normal = false;   // x is b
+  bool normal = false;      // x is b
   bool everywhere = false;  // pixels without observations are solved, too
-  bool squares = true;   // the residual is asked for
-  bool reveal = true;    // undetermined unknowns become NaN; false: they keep a value that fits
-  T damp2 = 0, tau = 0;  // rank: d <= tau N_jj
-  T weak = 0;            // a pixel with d <= weak N_jj: float64 refines it, float32 gives up
-  T negligible = 0;      // see undetermined()
+  bool squares = true;      // the residual is asked for
+  bool reveal = true;       // undetermined unknowns become NaN; false: they keep a value that fits
+  T damp2 = 0, tau = 0;     // rank: d <= tau N_jj
+  T weak = 0;               // a pixel with d <= weak N_jj: float64 refines it, float32 gives up
+  T negligible = 0;         // see undetermined()
   int slots = 0, neighbors = 0;
   // Where weights and matrix are the same at every pixel: rows of factors of one that misses nothing, how many observations that one has, and what
   // factorize() said of it.
@@ -31,9 +31,7 @@ struct CholeskyTask {
   const CholeskyTask<double>* wide = nullptr;
 
   // Rows of scratch of a lane group.
-  std::size_t scratch_rows() const {
-    return static_cast<std::size_t>(slots + neighbors + program.factor_rows + matrix.rows + 2 * program.columns);
-  }
+  std::size_t scratch_rows() const { return static_cast<std::size_t>(slots + neighbors + program.factor_rows + matrix.rows + 2 * program.columns); }
   // What a lane group of the float64 task occupies, in rows of scratch of this one, which are half as long at least.
   std::size_t wide_rows() const {
     return wide ? 2 * (wide->scratch_rows() + static_cast<std::size_t>(2 * matrix.rows + values + program.columns) + 6) + 16 : 0;

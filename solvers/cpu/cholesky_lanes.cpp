@@ -109,7 +109,8 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     const auto alike = count > V(task.shared_count - T(0.5));
     CholeskyResult<V> result{zero, zero};
     if (!task.shared || some(!alike))
-      result = factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors, group.factors, ahead);
+      result =
+          factorize<V>(task.program, group.values, group.w, V(task.damp2), task.tau, task.weak, group.slots, group.neighbors, group.factors, ahead);
     if (task.shared && some(alike)) {
       for (int k = 0; k < task.program.factor_rows; ++k, ahead()) group.factors.set(k, choose(alike, V(task.shared[k]), group.factors[k]));
       result.rank = choose(alike, V(task.shared_rank), result.rank);

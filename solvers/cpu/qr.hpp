@@ -14,9 +14,9 @@ struct QrTask {
   kernels::CholeskyProgram<double> factors{};  // to substitute with
   kernels::SystemMatrix<double> by_row{}, by_column{};
   int observations = 0, values = 0;
-  bool normal = false;         // x is b
-  double damp2 = 0, tau = 0;   // rank: d <= tau N_jj
-  double negligible = 0;       // see undetermined()
+  bool normal = false;        // x is b
+  double damp2 = 0, tau = 0;  // rank: d <= tau N_jj
+  double negligible = 0;      // see undetermined()
 
   // Rows of scratch of a lane group.
   std::size_t scratch_rows() const { return static_cast<std::size_t>(factors.factor_rows + 2 * givens.columns); }

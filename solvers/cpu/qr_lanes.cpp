@@ -26,8 +26,7 @@ void solve(const void* self, SystemTile<double>& tile) {
       const auto finite = all_finite<V>(n, x);
       if (some(!finite)) io<V>::store(tile.flaw + c, choose(finite, io<V>::load(tile.flaw + c), V(1.0)));
       substitute<V>(task.factors, factors, x);
-    }
-    else {
+    } else {
       for (int q = 0; q < n; ++q) x.set(task.givens.column[q], choose(factors[task.givens.factor[q]] > zero, theta[q], zero));
       back_substitute<V>(task.factors, factors, x, [](V own, V) { return own; });
     }

@@ -42,7 +42,12 @@ struct SystemTile {
 class AskAhead {
  public:
   AskAhead(const NextTileRows& next, int calls)
-      : row_(next.row), from_(next.from), bytes_(next.bytes), left_(next.rows), lines_(static_cast<int>(next.rows * ((next.bytes + 63) / 64))), calls_(calls) {}
+      : row_(next.row),
+        from_(next.from),
+        bytes_(next.bytes),
+        left_(next.rows),
+        lines_(static_cast<int>(next.rows * ((next.bytes + 63) / 64))),
+        calls_(calls) {}
   inline __attribute__((always_inline)) void operator()() {
     for (due_ += lines_; due_ > 0 && left_ > 0; due_ -= calls_) {
       // The last byte of each 64: where rows are not aligned to cache lines, its line is the one that no earlier tile has read.

@@ -85,9 +85,7 @@ LOPSAR_HD const int* eliminate_column(const int* op, V inverse, Slots slots, Fac
     l[a] = v[a] * inverse;
     factors.set(at + a, l[a]);
   }
-  LOPSAR_UNROLL for (int a = 0; a < M; ++a) {
-    LOPSAR_UNROLL for (int b = a; b < M; ++b, op += 2) slots.set(op[1], nmadd(l[a], v[b], slots[op[0]]));
-  }
+  LOPSAR_UNROLL for (int a = 0; a < M; ++a) { LOPSAR_UNROLL for (int b = a; b < M; ++b, op += 2) slots.set(op[1], nmadd(l[a], v[b], slots[op[0]])); }
   return op;
 }
 // Any degree: the neighbors pass through memory.
@@ -148,7 +146,7 @@ LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program
       case 0: break;
 #define F(M) \
   case M: op = eliminate_column<V, M>(op, inverse, slots, factors, at); break;
-      LOPSAR_CHOLESKY_DEGREES(F)
+        LOPSAR_CHOLESKY_DEGREES(F)
 #undef F
       default: op = eliminate_column_any<V>(op, m, inverse, slots, factors, neighbors, at);
     }
@@ -180,7 +178,7 @@ LOPSAR_HD void back_substitute(const CholeskyProgram<value_t<V>>& program, Facto
       case 0: break;
 #define F(M) \
   case M: sum = backward_column<V, M>(op + 2, sum, factors, at, x); break;
-      LOPSAR_CHOLESKY_DEGREES(F)
+        LOPSAR_CHOLESKY_DEGREES(F)
 #undef F
       default:
         for (int a = 0; a < m; ++a) sum = nmadd(factors[at + a], x[op[2 + a]], sum);
@@ -203,7 +201,7 @@ LOPSAR_HD void substitute(const CholeskyProgram<value_t<V>>& program, Factors fa
       case 0: break;
 #define F(M) \
   case M: forward_column<V, M>(op, b, factors, at, x); break;
-      LOPSAR_CHOLESKY_DEGREES(F)
+        LOPSAR_CHOLESKY_DEGREES(F)
 #undef F
       default:
         for (int a = 0; a < m; ++a) x.set(op[a], nmadd(factors[at + a], b, x[op[a]]));

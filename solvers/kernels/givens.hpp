@@ -4,8 +4,8 @@
 //   row (x, y) of weight w meets row q of R:  d' = d + w x_q^2, c = d / d', s = w x_q / d', w' = c w
 //                                             x_i' = x_i - x_q r_i, r_i' = c r_i + s x_i   (y and theta likewise)
 //
-// A row goes on to the next row of R until its weight is 0: once it has met an empty one (d = 0, c = 0). R has the structure of L' in Cholesky's, where
-// the rows of R that a row meets follow each other as parents in the elimination tree. Arithmetic on V only.
+// A row goes on to the next row of R until its weight is 0: once it has met an empty one (d = 0, c = 0). R has the structure of L' in Cholesky's,
+// where the rows of R that a row meets follow each other as parents in the elimination tree. Arithmetic on V only.
 #pragma once
 #include <lopsar/solvers/kernels/cholesky.hpp>
 #include <lopsar/solvers/kernels/system.hpp>
@@ -15,9 +15,9 @@ namespace lopsar::kernels {
 // Rows of R by position in the order of elimination. Rows of factors as Cholesky's: 1/d, N_jj, r of m neighbors.
 struct GivensProgram {
   int rows, columns;
-  const int *row, *first;                              // rows of A in the order of their first position, which is first[i]; -1: empty
-  const int *position, *column;                        // of each column, and back
-  const int *factor, *neighbor_start, *neighbor;       // per position: row of factors; neighbors (positions): the first is the parent
+  const int *row, *first;                         // rows of A in the order of their first position, which is first[i]; -1: empty
+  const int *position, *column;                   // of each column, and back
+  const int *factor, *neighbor_start, *neighbor;  // per position: row of factors; neighbors (positions): the first is the parent
 };
 
 // The row (x in `work`, y) of weight w goes into R from position q on; `work` (columns rows) is zero elsewhere before, and everywhere after.
@@ -51,8 +51,8 @@ LOPSAR_HD void include(const GivensProgram& program, int q, V w, V y, V tau, Fac
 
 // theta: rows by position, work: one row per column; scratch. tau: a column is dependent where d <= tau N_jj.
 template <class V, class Values, class Data, class Factors, class Work>
-LOPSAR_HD V rotate(const GivensProgram& program, const SystemMatrix<value_t<V>>& a, const SystemMatrix<value_t<V>>& by_column, Values values, Data y, Data w,
-                   V damp2, value_t<V> tau, Factors factors, Work theta, Work work) {
+LOPSAR_HD V rotate(const GivensProgram& program, const SystemMatrix<value_t<V>>& a, const SystemMatrix<value_t<V>>& by_column, Values values, Data y,
+                   Data w, V damp2, value_t<V> tau, Factors factors, Work theta, Work work) {
   using T = value_t<V>;
   const V zero(T(0)), one(T(1)), limit(tau);
   for (int q = 0; q < program.columns; ++q) {

@@ -95,15 +95,15 @@ LOPSAR_HD void rows_of(const SystemMatrix<value_t<V>>& a, const int* runs, int f
     const int end = from < last ? from : last;
     if (i >= end) continue;
     switch (runs[1] <= most ? runs[1] : -1) {
-#define F(S)                                                                   \
-  case S:                                                                      \
-    if constexpr (S <= most) run_of_rows<V, S>(a, i, end, x, start, use);      \
+#define F(S)                                                              \
+  case S:                                                                 \
+    if constexpr (S <= most) run_of_rows<V, S>(a, i, end, x, start, use); \
     break;
-      F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8)
+      F(1)
+      F(2) F(3) F(4) F(5) F(6) F(7) F(8)
 #undef F
-      case 0:
-        for (int k = i; k < end; ++k) use(k, start(k));
-        break;
+          case 0 : for (int k = i; k < end; ++k) use(k, start(k));
+      break;
       default:
         for (int k = i; k < end; ++k) use(k, start(k) + row_product<V>(a, k, values, x));
     }

@@ -136,14 +136,14 @@ LOPSAR_KRYLOV(lsqr, krylov::DiagonalPreconditioner<Rows>)
 LOPSAR_KRYLOV(cgls, krylov::CholeskyPreconditioner<float, Rows>)
 
 // Slots in shared memory, factors in global memory.
-__global__ void __launch_bounds__(128)
-    factorize_kernel(CholeskyProgram<float> program, std::size_t pixels, int slots, float damp2, float tau, float weak, float* values, float* w,
-                     float* factors, float* rank, float* weak_out) {
+__global__ void __launch_bounds__(128) factorize_kernel(CholeskyProgram<float> program, std::size_t pixels, int slots, float damp2, float tau,
+                                                        float weak, float* values, float* w, float* factors, float* rank, float* weak_out) {
   extern __shared__ float scratch[];
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
-  const auto result = factorize<float>(program, Rows{values + p, pixels}, Rows{w + p, pixels}, damp2, tau, weak, Rows{scratch + threadIdx.x, blockDim.x},
-                                       Rows{scratch + slots * blockDim.x + threadIdx.x, blockDim.x}, Rows{factors + p, pixels});
+  const auto result =
+      factorize<float>(program, Rows{values + p, pixels}, Rows{w + p, pixels}, damp2, tau, weak, Rows{scratch + threadIdx.x, blockDim.x},
+                       Rows{scratch + slots * blockDim.x + threadIdx.x, blockDim.x}, Rows{factors + p, pixels});
   rank[p] = result.rank;
   weak_out[p] = result.weak;
 }
@@ -174,6 +174,6 @@ __global__ void rotate_kernel(GivensProgram program, SystemMatrix<float> a, Syst
                               float* values, float* y, float* w, float* factors, float* theta, float* work, float* rank) {
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
-  rank[p] = rotate<float>(program, a, by_column, Rows{values + p, pixels}, Rows{y + p, pixels}, Rows{w + p, pixels}, damp2, tau, Rows{factors + p, pixels},
-                          Rows{theta + p, pixels}, Rows{work + p, pixels});
+  rank[p] = rotate<float>(program, a, by_column, Rows{values + p, pixels}, Rows{y + p, pixels}, Rows{w + p, pixels}, damp2, tau,
+                          Rows{factors + p, pixels}, Rows{theta + p, pixels}, Rows{work + p, pixels});
 }

@@ -50,8 +50,12 @@ template <class T>
 Result<T> solve(const LinearOperator& model, lopsar::ConstBlock<T> y, lopsar::SolveOptions<T> options, std::size_t gap = 0, std::size_t start = 0) {
   const std::size_t pixels = y.pixels;
   if (options.method == Method::automatic) options.method = Method::cholesky;
-  Result<T> r{Grid<T>(model.shape().columns, pixels, gap, start), std::vector<std::uint8_t>(pixels, 99), std::vector<std::int32_t>(pixels, -9),
-              std::vector<std::int32_t>(pixels, -9), std::vector<T>(pixels, T(-9)), {}};
+  Result<T> r{Grid<T>(model.shape().columns, pixels, gap, start),
+              std::vector<std::uint8_t>(pixels, 99),
+              std::vector<std::int32_t>(pixels, -9),
+              std::vector<std::int32_t>(pixels, -9),
+              std::vector<T>(pixels, T(-9)),
+              {}};
   lopsar::SolveOutput<T> out;
   out.x = r.x.block();
   out.status = r.status.data(), out.rank = r.rank.data(), out.valid = r.valid.data(), out.residual_norm = r.residual_norm.data();
@@ -97,11 +101,15 @@ std::vector<Case> cases(std::size_t pixels) {
   all.push_back({"velocity, seasons and DEM error",
                  network * (phase_per_meter * lopsar::hstack(lopsar::Polynomial(network, 1), lopsar::Seasonal(network, {1, 0.5}),
                                                              lopsar::DemError(network, baselines(D), geometry(pixels)))),
-                 {}, {}, 0.1});
+                 {},
+                 {},
+                 0.1});
   all.push_back({"the same with baselines of each pixel",
                  network * (phase_per_meter * lopsar::hstack(lopsar::Polynomial(network, 2), lopsar::Seasonal(network, {1}),
                                                              lopsar::DemError(network, field<float>(D, pixels, -150, 150, 13), geometry(pixels)))),
-                 {}, {}, 0.1});
+                 {},
+                 {},
+                 0.1});
   // Free dates, smoothed: the dense columns stand last.
   const LinearOperator dates = lopsar::hstack(network, network * lopsar::Polynomial(network, 1),
                                               phase_per_meter * (network * lopsar::DemError(network, baselines(D), geometry(pixels))));
@@ -111,11 +119,17 @@ std::vector<Case> cases(std::size_t pixels) {
     return lopsar::hstack(parts);
   };
   all.push_back({"free dates, velocity and DEM error, smoothed", dates, {smooth(lopsar::TimeDifference(network, 1), 2)}, {0.01}, 0.1});
-  all.push_back({"the same, second differences", dates, {smooth(lopsar::TimeDifference(network, 2), 2), smooth(lopsar::TimeDifference(network, 1), 2)},
-                 {1e-4, 1e-3}, 0.1});
+  all.push_back({"the same, second differences",
+                 dates,
+                 {smooth(lopsar::TimeDifference(network, 2), 2), smooth(lopsar::TimeDifference(network, 1), 2)},
+                 {1e-4, 1e-3},
+                 0.1});
   all.push_back({"network", network, {}, {}, 0});
   all.push_back({"free dates and velocity, smoothed",
-                 lopsar::hstack(network, network * lopsar::Polynomial(network, 1)), {smooth(lopsar::TimeDifference(network, 1), 1)}, {0.01}, 0.1});
+                 lopsar::hstack(network, network * lopsar::Polynomial(network, 1)),
+                 {smooth(lopsar::TimeDifference(network, 1), 1)},
+                 {0.01},
+                 0.1});
   return all;
 }
 
@@ -153,7 +167,8 @@ Data<T> simulate(const Case& c, const DenseModel& dense, std::size_t pixels, dou
     const long double largest = y.head(static_cast<long>(K)).cwiseAbs().maxCoeff();
     for (std::size_t k = 0; k < K; ++k) {
       const double w = 0.4 * std::pow(10, 4 * uniform(random, 0, 1));
-      out.y.at(k, p) = static_cast<T>(static_cast<double>(y(static_cast<long>(k)) / largest) * amplitude + std::min(1.8, 1 / std::sqrt(w)) * normal(random));
+      out.y.at(k, p) =
+          static_cast<T>(static_cast<double>(y(static_cast<long>(k)) / largest) * amplitude + std::min(1.8, 1 / std::sqrt(w)) * normal(random));
       out.w.at(k, p) = static_cast<T>(w);
       if (uniform(random, 0, 1) < c.gaps) {
         if (random() % 2) out.y.at(k, p) = std::numeric_limits<T>::quiet_NaN();
@@ -246,10 +261,10 @@ TEST_CASE("cholesky and QR: rank, status and what remains determined", "[solvers
         const auto& pair = network.pairs()[k];
         const auto from = std::min(pair.first, pair.second), to = std::max(pair.first, pair.second);
         bool lost = false;
-        if (p % 4 == 1) lost = from < 12 + p % 3 && to >= 12 + p % 3;        // the sequence cut in two
+        if (p % 4 == 1) lost = from < 12 + p % 3 && to >= 12 + p % 3;                // the sequence cut in two
         if (p % 4 == 2) lost = from >= 9 || to >= 9 || uniform(random, 0, 1) < 0.3;  // all data after a date
-        if (p % 4 == 3) lost = (from * 7 + to * 3 + p) % 3 != 0;              // few left
-        if (p == 40) lost = k != 7;                                           // one left
+        if (p % 4 == 3) lost = (from * 7 + to * 3 + p) % 3 != 0;                     // few left
+        if (p == 40) lost = k != 7;                                                  // one left
         if (lost && random() % 2) data.y.at(k, p) = std::numeric_limits<double>::quiet_NaN();
         else if (lost) data.w.at(k, p) = 0;
       }
@@ -284,7 +299,8 @@ TEST_CASE("cholesky and QR: rank, status and what remains determined", "[solvers
           CHECK(std::isnan(r.x.at(j, p)) == !exact.determined[j]);
           CHECK(std::isnan(r32.x.at(j, p)) == !exact.determined[j]);
           // Rounding of float64 times the condition of what is determined, at most 1e5 here: 1e-9 standard deviations times the data's size.
-          if (exact.determined[j]) CHECK(static_cast<double>(std::fabs(static_cast<long double>(r.x.at(j, p)) - exact.x(at)) / exact.sigma(at)) <= 1e-7);
+          if (exact.determined[j])
+            CHECK(static_cast<double>(std::fabs(static_cast<long double>(r.x.at(j, p)) - exact.x(at)) / exact.sigma(at)) <= 1e-7);
         }
       }
       if (model.damp == 0) CHECK(deficient >= 16);  // those without data after a date
@@ -342,8 +358,8 @@ TEMPLATE_TEST_CASE("cholesky and QR: bits depend on nothing but the pixel", "[so
     auto data = simulate<T>(c, dense, pixels, 10, 5);
     for (std::size_t p = 0; p < pixels; ++p)
       for (std::size_t k = 0; k < data.w.rows; ++k) {
-        if (p % 7 == 3 && k % 3) data.w.at(k, p) = 0;      // rank-deficient ones among the others
-        if (p % 11 == 5) data.y.at(k, p) *= T(1000);       // and ones that float32 is not enough for
+        if (p % 7 == 3 && k % 3) data.w.at(k, p) = 0;  // rank-deficient ones among the others
+        if (p % 11 == 5) data.y.at(k, p) *= T(1000);   // and ones that float32 is not enough for
       }
     for (const Arithmetic arithmetic : {Arithmetic::float32, Arithmetic::float64})
       for (const Method method : {Method::cholesky, Method::qr}) {
@@ -359,7 +375,8 @@ TEMPLATE_TEST_CASE("cholesky and QR: bits depend on nothing but the pixel", "[so
           return ::solve<T>(c.model, y.view(), part, gap, start);
         };
         if (c.model.pixels() == 0) {  // fields are not shuffled here
-          for (const std::size_t n : {1u, 2u, 7u, 15u, 16u, 17u, 33u, 63u, 64u, 65u}) CHECK(solve_of(range(n, n), n % 3, n % 5).same_bits(whole, range(n, n)));
+          for (const std::size_t n : {1u, 2u, 7u, 15u, 16u, 17u, 33u, 63u, 64u, 65u})
+            CHECK(solve_of(range(n, n), n % 3, n % 5).same_bits(whole, range(n, n)));
           auto shuffled = range(pixels);
           std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(4));
           CHECK(solve_of(shuffled, 0, 0).same_bits(whole, shuffled));
@@ -482,9 +499,10 @@ TEST_CASE("qr: keeps digits that the normal matrix loses", "[solvers][qr][accura
         }
       }
     }
-    std::cout << "NSBAS, gamma " << std::scientific << std::setprecision(0) << gamma << std::setprecision(1) << ": error relative to the velocity, cholesky "
-              << worst[0] << ", qr " << worst[1] << std::endl;
-    // Rounding times the condition of A: rows differ by 63 / gamma (weights to 4e3), the network's own condition is about 1e2; its square for Cholesky.
+    std::cout << "NSBAS, gamma " << std::scientific << std::setprecision(0) << gamma << std::setprecision(1)
+              << ": error relative to the velocity, cholesky " << worst[0] << ", qr " << worst[1] << std::endl;
+    // Rounding times the condition of A: rows differ by 63 / gamma (weights to 4e3), the network's own condition is about 1e2; its square for
+    // Cholesky.
     CHECK(worst[1] <= 2.2e-16 * 1e2 * 63 / gamma * 10);
     if (gamma <= 1e-4) CHECK(worst[1] < 1e-2 * worst[0]);
   }

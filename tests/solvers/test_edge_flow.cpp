@@ -58,8 +58,9 @@ Result<T> solve(const Network& network, const Grid<T>& y, lopsar::ConstBlock<T> 
   out.rank = r.rank.data();
   out.valid = r.valid.data();
   out.residual_norm = r.residual_norm.data();
-  lopsar::solve_into(network, y.view(), out,
-                     lopsar::SolveOptions<T>{.weights = w, .null_space = options.null_space, .threads = options.threads, .chunk_size = options.chunk_size});
+  lopsar::solve_into(
+      network, y.view(), out,
+      lopsar::SolveOptions<T>{.weights = w, .null_space = options.null_space, .threads = options.threads, .chunk_size = options.chunk_size});
   CHECK(r.x.gap_untouched());
   return r;
 }
@@ -198,7 +199,8 @@ TEST_CASE("edge flow: float32 accuracy on the published networks", "[solvers][ed
 }
 
 TEST_CASE("edge flow: priors and damping as edges", "[solvers][edge_flow][prior]") {
-  // The reference is the same least-squares problem as a network with further interferograms: rates times time steps, values against the reference date.
+  // The reference is the same least-squares problem as a network with further interferograms: rates times time steps, values against the reference
+  // date.
   constexpr std::size_t pixels = 70;
   for (int trial = 0; trial < 6; ++trial) {
     Graph g = nearest_neighbors(trial % 2 ? 167 : 288, trial % 2 ? 24 : 98);
@@ -258,7 +260,8 @@ TEST_CASE("edge flow: priors and damping as edges", "[solvers][edge_flow][prior]
       }
       for (std::size_t i = 0; i < n; ++i)
         worst = std::max(worst, static_cast<double>(std::fabs(s(i, p) - exact.x[date_of_row(network, i)]) / exact.largest));
-      worst_norm = std::max(worst_norm, static_cast<double>(std::fabs(s.residual_norm[p] - std::sqrt(squares)) / (std::sqrt(weight) * exact.largest)));
+      worst_norm =
+          std::max(worst_norm, static_cast<double>(std::fabs(s.residual_norm[p] - std::sqrt(squares)) / (std::sqrt(weight) * exact.largest)));
       CHECK(s.valid[p] == valid);
       CHECK(s.rank[p] == static_cast<int>(n));
       CHECK(s.status[p] == number(Status::ok));

@@ -33,18 +33,19 @@ class DenseModel {
         for (std::size_t i = 0; i < n * pixels; ++i) x[i] = i / pixels == j ? 1 : 0;
         op.apply(lopsar::ConstBlock<double>(x.data(), n, pixels), lopsar::Block<double>(y.data(), m, pixels), 1);
         for (std::size_t k = 0; k < m; ++k)
-          for (std::size_t p = 0; p < pixels; ++p) matrix_[p](first + static_cast<long>(k), static_cast<long>(j)) = static_cast<Real>(y[k * pixels + p]);
+          for (std::size_t p = 0; p < pixels; ++p)
+            matrix_[p](first + static_cast<long>(k), static_cast<long>(j)) = static_cast<Real>(y[k * pixels + p]);
       }
       first += static_cast<long>(m);
     }
   }
 
   struct Answer {
-    Vector x, sigma;              // sigma: standard deviations of x, sqrt of the diagonal of N^-1; infinite where undetermined
+    Vector x, sigma;  // sigma: standard deviations of x, sqrt of the diagonal of N^-1; infinite where undetermined
     std::vector<bool> determined;
     long rank = 0, valid = 0;
     Real residual_norm = 0;
-    Real condition = 0;           // of the scaled normal matrix, without its null space
+    Real condition = 0;  // of the scaled normal matrix, without its null space
   };
 
   const Matrix& matrix(std::size_t pixel) const { return matrix_[pixel]; }
