@@ -87,6 +87,7 @@ LOPSAR_HD void run_of_rows(const SystemMatrix<value_t<V>>& a, int first, int las
     use(i, sum);
   }
 }
+#define LOPSAR_RUN_LENGTHS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8)
 template <class V, int most, class Values, class Rows, class Start, class Use>
 LOPSAR_HD void rows_of(const SystemMatrix<value_t<V>>& a, const int* runs, int first, int last, Values values, Rows x, Start start, Use use) {
   for (int from = 0; from < last; runs += 2) {
@@ -99,11 +100,11 @@ LOPSAR_HD void rows_of(const SystemMatrix<value_t<V>>& a, const int* runs, int f
   case S:                                                                 \
     if constexpr (S <= most) run_of_rows<V, S>(a, i, end, x, start, use); \
     break;
-      F(1)
-      F(2) F(3) F(4) F(5) F(6) F(7) F(8)
+      LOPSAR_RUN_LENGTHS(F)
 #undef F
-          case 0 : for (int k = i; k < end; ++k) use(k, start(k));
-      break;
+      case 0:
+        for (int k = i; k < end; ++k) use(k, start(k));
+        break;
       default:
         for (int k = i; k < end; ++k) use(k, start(k) + row_product<V>(a, k, values, x));
     }
