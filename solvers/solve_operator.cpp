@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -33,6 +35,14 @@ class Weights {
       throw ShapeError(std::string("Solve: expected ") + name + " of " + std::to_string(pixels) + " pixels or one, got " +
                        std::to_string(field->pixels()));
     if (!shared_) pixels = field->pixels();
+    std::vector<double> row(field->pixels());
+    for (std::size_t i = 0; i < rows; ++i) {
+      field->read(i, 0, row.size(), row.data());
+      const auto bad = std::find_if(row.begin(), row.end(), [](double w) { return w < 0 || std::isinf(w); });
+      if (bad != row.end())
+        throw InvalidArgument(std::string("Solve: expected ") + name + " >= 0 and finite, or NaN, got " + std::to_string(*bad) + " in row " +
+                              std::to_string(i) + "; give 0 for what is missing");
+    }
   }
 
   template <class S>
@@ -121,9 +131,9 @@ struct Solve::Prepared {
     }
   }
 
-  // x from the observations `in` (K rows), or from the right-hand side `in` (n rows).
+  // x from the observations `in` (K rows), or from the right-hand side `in` (n rows). Returns the status of each pixel.
   template <class S, class T>
-  void run(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
+  std::vector<std::uint8_t> run_in(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
     auto direct = detail::cholesky_task<T>(system, cholesky, products, damp);
     auto wide = detail::cholesky_task<double>(system, cholesky, products, damp);
     direct.normal = wide.normal = normal, direct.everywhere = wide.everywhere = true, direct.squares = false, direct.reveal = wide.reveal = reveal;
@@ -139,53 +149,56 @@ struct Solve::Prepared {
     task.first = first;
     task.needs_observations = false;  // without them everything is undetermined, unless a prior says something
     task.x = x;
+    std::vector<std::uint8_t> status(x.pixels);
+    task.status = status.data();
     task.level = lanes::active_level();
     task.threads = 1;  // the loop over tiles has them all
     task.solver = detail::tile_solver(direct, task.level);
     cpu::run(task);
+    return status;
   }
   template <class S>
-  void run(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
-    if (narrow) run<S, float>(in, x, normal, reveal, first);
-    else run<S, double>(in, x, normal, reveal, first);
+  std::vector<std::uint8_t> run(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
+    return narrow ? run_in<S, float>(in, x, normal, reveal, first) : run_in<S, double>(in, x, normal, reveal, first);
   }
 
-  // NaN to 0.
-  template <class S>
-  static void clear(Block<S> x) {
-    for (std::size_t i = 0; i < x.rows; ++i)
-      for (std::size_t p = 0; p < x.pixels; ++p)
-        if (!(x.row(i)[p] == x.row(i)[p])) x.row(i)[p] = 0;
+  // Whether NaN of x says that nothing determines the unknown, and not that the input makes no sense.
+  static bool undetermined(std::uint8_t status) {
+    return status == static_cast<std::uint8_t>(Status::rank_deficient) || status == static_cast<std::uint8_t>(Status::no_data);
   }
 
   template <class S>
   void forward(ConstBlock<S> y, Block<S> x, std::size_t first) const {
-    run(y, x, false, !fit, first);
-    clear(x);
+    const auto status = run(y, x, false, !fit, first);
+    for (std::size_t i = 0; i < x.rows; ++i)
+      for (std::size_t p = 0; p < x.pixels; ++p)
+        if (std::isnan(x.row(i)[p]) && undetermined(status[p])) x.row(i)[p] = 0;
   }
-  // N^-1 b. Where unknowns are undetermined, b without its values there: what is left is symmetric.
+  // N^-1 b, NaN where b is not finite. Where unknowns are undetermined, b without its values there: what is left is symmetric.
   // keep: whether undetermined unknowns keep the value that fits the others, as W A N^-1 needs it, or are 0.
   template <class S>
   void normal(ConstBlock<S> b, Block<S> x, bool keep, std::size_t first) const {
-    run(b, x, true, true, first);
-    bool undetermined = false;
-    for (std::size_t i = 0; i < x.rows && !undetermined; ++i)
-      undetermined = std::any_of(x.row(i), x.row(i) + x.pixels, [](S v) { return !(v == v); });
-    if (!undetermined) return;
+    const auto status = run(b, x, true, true, first);
+    std::vector<bool> open(b.pixels);
+    for (std::size_t p = 0; p < b.pixels; ++p) {
+      bool finite = true;
+      for (std::size_t i = 0; i < b.rows; ++i) finite = finite && std::isfinite(b.row(i)[p]);
+      open[p] = finite && undetermined(status[p]);
+      for (std::size_t i = 0; i < x.rows && !finite; ++i) x.row(i)[p] = std::numeric_limits<S>::quiet_NaN();
+    }
+    if (std::find(open.begin(), open.end(), true) == open.end()) return;
     const cpu::TileScratch scratch(b.rows, b.pixels, sizeof(S)), again(b.rows, b.pixels, sizeof(S));
     const auto part = scratch.block<S>(), fitting = again.block<S>();
     for (std::size_t i = 0; i < x.rows; ++i)
-      for (std::size_t p = 0; p < x.pixels; ++p) part.row(i)[p] = x.row(i)[p] == x.row(i)[p] ? b.row(i)[p] : S(0);
+      for (std::size_t p = 0; p < x.pixels; ++p) part.row(i)[p] = std::isnan(x.row(i)[p]) ? S(0) : b.row(i)[p];
     run<S>(part, fitting, true, false, first);
     for (std::size_t i = 0; i < x.rows; ++i)
-      for (std::size_t p = 0; p < x.pixels; ++p) {
-        const bool determined = x.row(i)[p] == x.row(i)[p];
-        const S v = fitting.row(i)[p];
-        x.row(i)[p] = (determined || keep) && v == v ? v : S(0);
-      }
+      for (std::size_t p = 0; p < x.pixels; ++p)
+        if (open[p]) x.row(i)[p] = keep || !std::isnan(x.row(i)[p]) ? fitting.row(i)[p] : S(0);
   }
   template <class S>
   void adjoint(ConstBlock<S> g, Block<S> y, Tile tile) const {
+    if (fit) throw InvalidArgument("Solve: expected no adjoint with fit, as it is another map than the adjoint of N^-1 A'W; set fit = false");
     const cpu::TileScratch scratch(g.rows, g.pixels, sizeof(S));
     const auto x = scratch.block<S>();
     normal<S>(g, x, true, tile.first);

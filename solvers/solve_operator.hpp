@@ -33,7 +33,8 @@ class NormalSolve;
 // Pixelwise, with fields where the model or the weights have them. It factors each pixel anew at every application: factors of all pixels would take
 // more memory, and more time to read, than that. Unlike `solve` it is linear: an unknown that nothing determines is 0 and moves nothing (N^-1 is then
 // a symmetric generalized inverse), as NaN would spoil iterations. A NaN of y is a missing observation of that application; missing ones proper have
-// weight 0. InvalidArgument: another method, a scene or complex operator. ShapeError where weights or priors do not fit.
+// weight 0. Other input that makes no sense (infinite y or b, NaN in b, a model that is not finite) gives NaN at its pixel. InvalidArgument: another
+// method, a scene or complex operator, negative or infinite weights; the adjoint with fit. ShapeError where weights or priors do not fit.
 // lower() throws InvalidArgument, as every pixel has a matrix of its own, which is nowhere formed; the algebra never asks for it.
 class Solve final : public Pixelwise {
  public:

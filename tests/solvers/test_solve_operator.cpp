@@ -1,5 +1,8 @@
 // A solver as an operator, and what a model cannot tell apart.
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -76,6 +79,56 @@ TEST_CASE("composed solves apply without a matrix, and forward and adjoint belon
     const double scale = std::sqrt(inner(ax, ax) * inner(y, y)) + std::sqrt(inner(x, x) * inner(aty, aty));
     CHECK(std::abs(inner(ax, y) - inner(x, aty)) <= 1e-13 * std::sqrt(double(rows * pixels)) * scale);
   }
+}
+
+TEST_CASE("bad input stays visible: NaN where data are not finite, 0 only where nothing determines an unknown", "[solve_operator]") {
+  const Network a = network();
+  const std::size_t pixels = 70;
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  auto w = numbers(5 * pixels, 5, 0.5, 2);
+  for (std::size_t k = 3; k < 5; ++k) w[k * pixels + 7] = 0;  // the last date of pixel 7 hangs on nothing
+  SolveOperatorOptions options;
+  options.weights = Field(w, 5, pixels);
+  const Solve solve(a, options);
+  const NormalSolve normal(a, options);
+  auto y = numbers(5 * pixels, 6, -1, 1), b = numbers(3 * pixels, 7, -1, 1);
+  const std::size_t bad[] = {3, 7, 65};
+  y[0 * pixels + 3] = inf, y[1 * pixels + 7] = -inf, y[2 * pixels + 20] = nan;
+  b[0 * pixels + 3] = inf, b[2 * pixels + 7] = nan, b[1 * pixels + 65] = nan;
+  std::vector<double> x(3 * pixels), z(3 * pixels), t(5 * pixels);
+  LinearOperator(solve).apply({y.data(), 5, pixels}, {x.data(), 3, pixels});
+  LinearOperator(normal).apply({b.data(), 3, pixels}, {z.data(), 3, pixels});
+  LinearOperator(solve).apply_adjoint({b.data(), 3, pixels}, {t.data(), 5, pixels});
+  for (std::size_t p = 0; p < pixels; ++p)
+    for (std::size_t i = 0; i < 3; ++i) {
+      INFO(p << ' ' << i);
+      CHECK(std::isnan(x[i * pixels + p]) == (p == 3 || p == 7));
+      CHECK(std::isnan(z[i * pixels + p]) == (std::find(std::begin(bad), std::end(bad), p) != std::end(bad)));
+      CHECK(std::isnan(t[i * pixels + p]) == (std::find(std::begin(bad), std::end(bad), p) != std::end(bad)));
+    }
+  y[1 * pixels + 7] = 1, b[2 * pixels + 7] = 1;
+  LinearOperator(solve).apply({y.data(), 5, pixels}, {x.data(), 3, pixels});
+  LinearOperator(normal).apply({b.data(), 3, pixels}, {z.data(), 3, pixels});
+  CHECK(x[2 * pixels + 7] == 0);
+  CHECK(z[2 * pixels + 7] == 0);
+  CHECK(std::isfinite(x[0 * pixels + 7]));
+  CHECK(z[0 * pixels + 7] != 0);
+
+  for (const double refused : {-1.0, inf, -inf}) {
+    w[11] = refused;
+    options.weights = Field(w, 5, pixels);
+    CHECK_THROWS_AS(Solve(a, options), InvalidArgument);
+    SolveOperatorOptions prior;
+    prior.priors.push_back({TimeDifference(a, 1), Field(std::vector<double>{1, refused, 1}, 3, 1)});
+    CHECK_THROWS_AS(NormalSolve(a, prior), InvalidArgument);
+  }
+  w[11] = nan;
+  options.weights = Field(w, 5, pixels);
+  CHECK_NOTHROW(Solve(a, options));
+  options.fit = true;
+  const LinearOperator fitted = Solve(a, options);
+  CHECK_NOTHROW(fitted.apply({y.data(), 5, pixels}, {x.data(), 3, pixels}));
+  CHECK_THROWS_AS(fitted.apply_adjoint({b.data(), 3, pixels}, {t.data(), 5, pixels}), InvalidArgument);
 }
 
 TEST_CASE("what lives on dates trades off with free dates", "[identifiability]") {
