@@ -1,19 +1,24 @@
 #include <lopsar/solvers/solve.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <lopsar/operators/error.hpp>
 #include <lopsar/operators/network.hpp>
+#include <lopsar/operators/cpu/pixel_loop.hpp>
 #include <lopsar/solvers/cpu/edge_flow.hpp>
 #include <lopsar/solvers/cpu/observations.hpp>
 #include <lopsar/solvers/direct.hpp>
 #include <lopsar/solvers/iterative.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -54,23 +59,29 @@ std::optional<PriorEdges<T>> as_edges(const Network& network, const SolveOptions
   return found;
 }
 
+// Blocks that fit, and options that edge flow has.
 template <class T>
-SolveReport edge_flow(const Network& network, const PriorEdges<T>& priors, ConstBlock<T> y, const SolveOutput<T>& output,
-                      const SolveOptions<T>& options) {
+void check_edge_flow(const Network& network, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
   const Shape shape = network.shape();
   const ConstBlock<T> weights = options.weights;
   detail::check_block("y", y, shape.rows, y.pixels);
   detail::check_block("x", output.x, shape.columns, y.pixels);
-  const bool per_pixel = weights.data && (weights.pixels != 1 || y.pixels == 1);
+  const bool per_pixel = weights.pixels != 1 || y.pixels == 1;
   if (weights.data) detail::check_block("weights", weights, shape.rows, per_pixel ? y.pixels : 1);
   if (weights.data && !per_pixel && weights.stride != 1)
     throw ShapeError("solve: expected contiguous weights (K, 1), got stride " + std::to_string(weights.stride));
+  for (const auto& [block, what] : {std::pair{output.variances.data, "variances"}, std::pair{output.history.data, "history"}})
+    if (block) throw InvalidArgument("solve: expected no " + std::string(what) + " of method edge-flow, which has none; use method cg, cgls or lsqr");
+}
 
-  const EdgeFlow edge_flow(network, options.null_space, priors.pairs);
+template <class T>
+void run_edge_flow(const Network& network, const EdgeFlow& edge_flow, const PriorEdges<T>& priors, ConstBlock<T> y, const SolveOutput<T>& output,
+                   const SolveOptions<T>& options) {
+  const bool per_pixel = options.weights.data && (options.weights.pixels != 1 || y.pixels == 1);
   std::vector<int> date_row;
   for (std::size_t d = 0; d < network.dates().size(); ++d)
     date_row.push_back(d == network.reference() ? -1 : static_cast<int>(d - (d > network.reference() ? 1 : 0)));
-  const cpu::Observations<T> observations{y, weights, per_pixel, priors.edges.data()};
+  const cpu::Observations<T> observations{y, options.weights, per_pixel, priors.edges.data()};
   cpu::EdgeFlowTask<T> task;
   task.edge_flow = &edge_flow;
   task.level = lanes::active_level();
@@ -86,20 +97,81 @@ SolveReport edge_flow(const Network& network, const PriorEdges<T>& priors, Const
   task.progress = options.progress;
   cpu::run(task);
   if (output.iterations) std::fill_n(output.iterations, y.pixels, 0);
-  return {Method::edge_flow, sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64};
+}
+
+// What is not 0 stays so: a weight that vanished would pass for a missing observation.
+template <class A, class S>
+A converted(S value) {
+  const A v = static_cast<A>(value);
+  return v == A(0) && value != S(0) ? std::copysign(std::numeric_limits<A>::min(), v) : v;
+}
+
+// Edge flow in arithmetic A on blocks of S, some pixels at a time.
+template <class A, class S>
+void run_converted(const Network& network, const EdgeFlow& edge_flow, ConstBlock<S> y, const SolveOutput<S>& output, const SolveOptions<S>& options) {
+  constexpr std::size_t some = 16384;
+  const std::size_t unknowns = network.shape().columns;
+  std::vector<A> x(unknowns * std::min(some, y.pixels)), norms(std::min(some, y.pixels));
+  for (std::size_t first = 0; first < y.pixels; first += some) {
+    const std::size_t n = std::min(some, y.pixels - first);
+    std::list<std::vector<A>> values;
+    const auto convert = [&](ConstBlock<S> block) -> ConstBlock<A> {
+      if (!block.data) return {};
+      if (block.pixels == y.pixels) block = block.part(first, n);
+      auto& to = values.emplace_back(block.rows * block.pixels);
+      cpu::for_pixels(block.pixels, 1024, options.threads, [&](std::size_t from, std::size_t end) {
+        for (std::size_t i = 0; i < block.rows; ++i)
+          for (std::size_t p = from; p < end; ++p) to[i * block.pixels + p] = converted<A>(block.row(i)[p]);
+      });
+      return {to.data(), block.rows, block.pixels};
+    };
+    SolveOptions<A> narrow;
+    narrow.weights = convert(options.weights);
+    for (const auto& prior : options.priors) narrow.priors.push_back({prior.op, convert(prior.data), convert(prior.weights)});
+    narrow.damp = options.damp, narrow.threads = options.threads, narrow.chunk_size = options.chunk_size;
+    if (options.progress) narrow.progress = [&](std::size_t done) { return options.progress(first + done); };
+    SolveOutput<A> out;
+    out.x = {x.data(), unknowns, n};
+    if (output.residual_norm) out.residual_norm = norms.data();
+    const auto at = [&](auto* p) { return p ? p + first : p; };
+    out.status = at(output.status), out.rank = at(output.rank), out.valid = at(output.valid), out.iterations = at(output.iterations);
+    run_edge_flow<A>(network, edge_flow, *as_edges<A>(network, narrow, n), convert(y), out, narrow);
+    cpu::for_pixels(n, 1024, options.threads, [&](std::size_t from, std::size_t end) {
+      for (std::size_t i = 0; i < unknowns; ++i)
+        for (std::size_t p = from; p < end; ++p) output.x.row(i)[first + p] = static_cast<S>(x[i * n + p]);
+      for (std::size_t p = from; p < end && output.residual_norm; ++p) output.residual_norm[first + p] = static_cast<S>(norms[p]);
+    });
+  }
 }
 
 template <class T>
 SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<T>& output, const SolveOptions<T>& options) {
-  if (options.method == Method::automatic || options.method == Method::edge_flow) {
-    const Network* const network = network_of(model);
-    constexpr auto other = sizeof(T) == 4 ? Arithmetic::float64 : Arithmetic::float32;
-    const auto priors = network && options.arithmetic != other ? as_edges(*network, options, y.pixels) : std::nullopt;
-    if (priors) return edge_flow(*network, *priors, y, output, options);
+  const Network* const network = network_of(model);
+  if (options.method == Method::edge_flow || (options.method == Method::automatic && network)) {
+    if (!(options.damp >= 0 && options.damp < 1e15))
+      throw InvalidArgument("solve: expected damp >= 0 and finite, got " + std::to_string(options.damp));
+    constexpr Arithmetic own = sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64;
+    const Arithmetic arithmetic = options.arithmetic == Arithmetic::automatic ? own : options.arithmetic;
+    // An edge of the damping is one of the weight damp^2.
+    const bool narrow = arithmetic == Arithmetic::float32;
+    const double damp2 = options.damp * options.damp, least = narrow ? double(kernels::smallest_weight<float>) : kernels::smallest_weight<double>,
+                 most = narrow ? double(kernels::largest_weight<float>) : kernels::largest_weight<double>;
+    const bool damps = options.damp == 0 || (damp2 >= least && damp2 <= most);
+    if (options.method == Method::edge_flow && !damps)
+      throw InvalidArgument("solve: expected damp^2 of 0 or a weight that " + name(arithmetic) + " has for method edge-flow, got damp " +
+                            std::to_string(options.damp) + "; use method auto or cholesky");
+    const auto priors = network && damps ? as_edges(*network, options, y.pixels) : std::nullopt;
+    if (priors) {
+      check_edge_flow(*network, y, output, options);
+      const EdgeFlow edge_flow(*network, options.null_space, priors->pairs);
+      if (arithmetic == own) run_edge_flow(*network, edge_flow, *priors, y, output, options);
+      else if constexpr (sizeof(T) == 4) run_converted<double>(*network, edge_flow, y, output, options);
+      else run_converted<float>(*network, edge_flow, y, output, options);
+      return {Method::edge_flow, arithmetic};
+    }
     if (options.method == Method::edge_flow)
-      throw InvalidArgument(
-          "solve: expected a Network, with priors that are differences or values of its dates and the precision of y, for method edge-flow; got " +
-          model.name() + "; use method auto or cholesky");
+      throw InvalidArgument("solve: expected a Network, with priors that are differences or values of its dates, for method edge-flow; got " +
+                            model.name() + "; use method auto or cholesky");
   }
   switch (options.method) {
     case Method::cg:

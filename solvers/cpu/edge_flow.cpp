@@ -130,7 +130,7 @@ void run(const EdgeFlowTask<T>& task) {
   if (head > 0) chunk(0, head);
   std::mutex reporting;
   std::size_t done = head;
-  std::atomic<bool> stopped = false;
+  std::atomic<bool> stopped = head > 0 && head == task.pixels && task.progress && !task.progress(done);
   for_pixels(task.pixels - head, tiles_per_chunk * tile_size, task.threads, [&](std::size_t from, std::size_t to) {
     if (stopped) return;
     chunk(from + head, to + head);

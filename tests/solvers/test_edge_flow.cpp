@@ -607,3 +607,113 @@ TEST_CASE("edge flow: the symbolic program", "[solvers][edge_flow]") {
   CHECK(order == range(98));
   CHECK_THROWS_AS(lopsar::EdgeFlow(network, NullSpace::minimum_norm_phase, 0, 98), lopsar::InvalidArgument);
 }
+
+TEMPLATE_TEST_CASE("edge flow: options that it has not, and damping beyond the weights", "[solvers][edge_flow][options]", float, double) {
+  using T = TestType;
+  const Network network = nearest_neighbors(20, 8).network();
+  constexpr std::size_t pixels = 5;
+  Grid<T> y(20, pixels), x(7, pixels), further(60, pixels);
+  for (std::size_t k = 0; k < 20; ++k)
+    for (std::size_t p = 0; p < pixels; ++p) y.at(k, p) = T(network.pairs()[k].second) - T(network.pairs()[k].first);
+  for (const auto method : {lopsar::Method::automatic, lopsar::Method::edge_flow}) {
+    lopsar::SolveOptions<T> options{.method = method};
+    for (const double damp : {-1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+      options.damp = damp;
+      CHECK_THROWS_AS(lopsar::solve(network, y.view(), options), lopsar::InvalidArgument);
+    }
+    options.damp = 0;
+    for (const bool history : {false, true}) {
+      lopsar::SolveOutput<T> out;
+      out.x = x.block();
+      if (history) out.history = further.block();
+      else out.variances = further.block().slice(0, 7);
+      CHECK_THROWS_AS(lopsar::solve_into(network, y.view(), out, options), lopsar::InvalidArgument);
+    }
+    lopsar::SolveOutput<T> out;
+    out.x = x.block();
+    options.progress = [](std::size_t) { return false; };  // at the very last call, too
+    CHECK_THROWS_AS(lopsar::solve_into(network, y.view(), out, options), lopsar::Interrupted);
+    for (std::size_t start = 0; start < 16; ++start) {
+      Grid<T> few(20, 1, 0, start), one(7, 1);
+      for (std::size_t k = 0; k < 20; ++k) few.at(k, 0) = y.at(k, 0);
+      lopsar::SolveOutput<T> to;
+      to.x = one.block();
+      CHECK_THROWS_AS(lopsar::solve_into(network, few.view(), to, options), lopsar::Interrupted);
+    }
+  }
+  for (const double damp : {1e-10, 1e-60, 1e10}) {  // squares beyond 1e-18 ... 1e18, 1e-100 ... 1e100
+    const bool carried = sizeof(T) == 8 && damp > 1e-50;
+    lopsar::SolveOptions<T> options{.damp = damp};
+    const auto s = lopsar::solve(network, y.view(), options);
+    CHECK(s.report.method == (carried ? lopsar::Method::edge_flow : lopsar::Method::cholesky));
+    options.method = lopsar::Method::edge_flow;
+    if (carried) CHECK_NOTHROW(lopsar::solve(network, y.view(), options));
+    else CHECK_THROWS_AS(lopsar::solve(network, y.view(), options), lopsar::InvalidArgument);
+    // Pairs of dates 0 ... 7 and unit weights: x_j = j where damping does nothing, and A'y / damp^2 where it does everything.
+    const long double eps = std::numeric_limits<T>::epsilon();
+    for (std::size_t p = 0; p < pixels; ++p) {
+      CHECK(s.status[p] == number(Status::ok));
+      for (std::size_t j = 0; j < 7; ++j) {
+        if (damp < 1) CHECK(std::fabs(static_cast<long double>(s(j, p)) - static_cast<long double>(j + 1)) <= 400 * eps);
+        else CHECK(std::fabs(static_cast<long double>(s(j, p))) <= 140 / (damp * damp));  // |A'y| is at most the sum of |y|, 20 times 7
+      }
+    }
+  }
+}
+
+TEST_CASE("edge flow: in another precision than that of the blocks", "[solvers][edge_flow][arithmetic]") {
+  // The same bits as on blocks converted beforehand; more pixels than are converted at a time.
+  constexpr std::size_t pixels = sanitized ? 40 : 16384 + 70;
+  const Network network = nearest_neighbors(20, 8).network(3);
+  const auto data = simulate(network, pixels, Variant::gaps, 5, 3);
+  const auto y = widened(data.y), w = widened(data.w);
+  Grid<double> value(7, pixels);
+  Grid<float> value32(7, pixels);
+  for (std::size_t j = 0; j < 7; ++j)
+    for (std::size_t p = 0; p < pixels; ++p) value32.at(j, p) = static_cast<float>(std::sin(double(j + p))), value.at(j, p) = value32.at(j, p);
+  const std::vector<double> weak(7, 0.125);
+  const std::vector<float> weak32(7, 0.125f);
+  for (const auto method : {lopsar::Method::automatic, lopsar::Method::edge_flow})
+    for (const auto null_space : {NullSpace::none, NullSpace::minimum_norm_velocity})
+      for (const bool priors : {false, true}) {
+        lopsar::SolveOptions<float> narrow{.weights = data.w.view(), .method = method, .null_space = null_space};
+        lopsar::SolveOptions<double> wide{.weights = w.view(), .method = method, .null_space = null_space};
+        if (priors) {
+          narrow.priors = {{lopsar::Identity(7), value32.view(), {weak32.data(), 7, 1}}},
+          wide.priors = {{lopsar::Identity(7), value.view(), {weak.data(), 7, 1}}};
+          narrow.damp = wide.damp = 0.25;
+        }
+        const auto same32 = lopsar::solve(network, data.y.view(), narrow);
+        const auto same64 = lopsar::solve(network, y.view(), wide);
+        narrow.arithmetic = lopsar::Arithmetic::float64, wide.arithmetic = lopsar::Arithmetic::float32;
+        std::size_t last = 0;
+        narrow.progress = [&](std::size_t done) { return last = done, true; };
+        const auto by64 = lopsar::solve(network, data.y.view(), narrow);
+        CHECK(last == pixels);
+        const auto by32 = lopsar::solve(network, y.view(), wide);
+        CHECK(by64.report.method == lopsar::Method::edge_flow);
+        CHECK(by64.report.arithmetic == lopsar::Arithmetic::float64);
+        CHECK(by32.report.arithmetic == lopsar::Arithmetic::float32);
+        CHECK(by64.status == same64.status);
+        CHECK(by32.status == same32.status);
+        CHECK(by64.rank == same64.rank);
+        CHECK(by64.valid == same64.valid);
+        const auto equal = [](auto a, auto b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+        bool same = true;
+        for (std::size_t i = 0; i < by64.x.size(); ++i)
+          same = same && equal(by64.x[i], static_cast<float>(same64.x[i])) && equal(by32.x[i], static_cast<double>(same32.x[i]));
+        for (std::size_t p = 0; p < pixels; ++p)
+          same = same && equal(by64.residual_norm[p], static_cast<float>(same64.residual_norm[p])) &&
+                 equal(by32.residual_norm[p], static_cast<double>(same32.residual_norm[p]));
+        CHECK(same);
+      }
+  // A weight that float32 has not is no missing observation.
+  Grid<double> tiny = w;
+  tiny.at(2, 1) = 1e-60, tiny.at(2, 2) = 1e60;
+  Grid<double> all = y;
+  for (std::size_t p = 0; p < 3; ++p) all.at(2, p) = 1, tiny.at(2, 0) = 1;
+  const auto s = lopsar::solve(network, all.view(), {.weights = tiny.view(), .arithmetic = lopsar::Arithmetic::float32});
+  CHECK(s.status[1] == number(Status::not_finite));
+  CHECK(s.status[2] == number(Status::not_finite));
+  CHECK(s.status[0] != number(Status::not_finite));
+}
