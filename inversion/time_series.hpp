@@ -18,8 +18,8 @@ struct TimeSeriesOptions {
   std::vector<double> reference_phase;  // (K) subtracted from the phase; empty: already referenced
   double scale = 1;                     // of the series: 1 for radians, -wavelength/(4 pi) for meters
   Method method = Method::automatic;    // automatic is edge flow
-  double tolerance = 1e-6;              // of iterative methods, which are preconditioned by the diagonal: atol and btol of SolveOptions
-  int max_iterations = 0;               // of those; 0: 10 per date + 100
+  double tolerance = 1e-6;  // of iterative methods, which are preconditioned by the diagonal: atol and btol of SolveOptions; cg: 1e-6 of it
+  int max_iterations = 0;   // of those; 0: 10 per date + 100
   int threads = 0;
   std::size_t chunk_size = 0;  // pixels per task
 };

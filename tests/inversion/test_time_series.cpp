@@ -311,3 +311,36 @@ TEST_CASE("time series: MintPy's rank-deficient answers", "[inversion][time_seri
   CHECK(norm_phase.series.at(4, 1) == Approx(-1.3).margin(1e-5));
   CHECK(norm_phase.series.at(7, 1) == Approx(1.7).margin(1e-5));
 }
+
+TEMPLATE_TEST_CASE("time series: CG under weights over five decades finds what edge flow finds", "[inversion][time_series][krylov]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = support::sanitized ? 10 : 200;
+  const Network network = nearest_neighbors(288, 98).network(0);
+  std::mt19937_64 random(12);
+  std::normal_distribution<double> normal;
+  std::uniform_real_distribution<double> uniform;
+  Grid<T> phase(288, pixels), coherence(288, pixels);
+  for (std::size_t k = 0; k < 288; ++k)
+    for (std::size_t p = 0; p < pixels; ++p) {
+      phase.at(k, p) = static_cast<T>(5 * normal(random));
+      // Fisher weights 2 L g^2 / (1 - g^2): from 0.05 to 0.9999, five decades.
+      coherence.at(k, p) = static_cast<T>(uniform(random) < 0.5 ? 0.05 : 1 - std::pow(10, -4 * uniform(random)));
+    }
+  TimeSeriesOptions options;
+  options.weight_function = WeightFunction::fisher;
+  options.looks = 39;
+  const auto exact = invert<T>(network, phase, &coherence, options);
+  options.method = Method::cg;
+  const auto found = invert<T>(network, phase, &coherence, options);
+  double worst = 0, largest = 0;
+  for (std::size_t p = 0; p < pixels; ++p) {
+    CHECK(found.status[p] == exact.status[p]);
+    for (std::size_t d = 0; d < 98; ++d) {
+      worst = std::max(worst, std::fabs(static_cast<double>(found.series.at(d, p)) - static_cast<double>(exact.series.at(d, p))));
+      largest = std::max(largest, std::fabs(static_cast<double>(exact.series.at(d, p))));
+    }
+  }
+  std::cout << "CG against edge flow: " << worst << " rad of " << largest << "\n";
+  // Edge flow in float32 is good to 1e-6 of the largest phase (docs/solvers.md); CG's stop, 1e-12 |A'b|, leaves as much over five decades of weights.
+  CHECK(worst <= 2e-6 * largest);
+}
