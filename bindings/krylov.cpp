@@ -35,6 +35,7 @@ class Krylov {
   }
 
   void setup(const py::array& y, const std::optional<py::array>& x0) {
+    y_ = py::make_tuple(y_, y);  // the solver looks at one of them, should this throw
     std::visit([&](auto& problem) { start(*problem, y, x0); }, problem_);
     y_ = y;
   }

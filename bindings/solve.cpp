@@ -115,6 +115,16 @@ SolveOutput<T> output_of(const py::dict& given, std::size_t pixels) {
   return output;
 }
 
+// Whether a callback answered False, or NumPy's; None and other answers mean to go on.
+bool refuses(const py::object& answer) {
+  const bool truth =
+      py::isinstance<py::bool_>(answer) || (py::hasattr(answer, "dtype") && py::isinstance(answer, py::module_::import("numpy").attr("bool_")));
+  if (!truth) return false;
+  const int is = PyObject_IsTrue(answer.ptr());
+  if (is < 0) throw py::error_already_set();
+  return is == 0;
+}
+
 // Runs `solve(progress)` without the GIL. A long one gets a thread of its own, so that this one, which may be Python's main thread, can call the
 // callback and see Ctrl-C.
 template <class Solve>
@@ -133,7 +143,7 @@ SolveReport run(std::size_t pixels, std::size_t rows, const std::optional<py::fu
   const auto ask = [&](std::size_t n) {  // with the GIL
     try {
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-      if (callback && py::object((*callback)(n, pixels)).is(py::bool_(false))) stop = true;
+      if (callback && refuses((*callback)(n, pixels))) stop = true;
     } catch (...) {
       raised = std::current_exception();
       stop = true;
@@ -155,8 +165,10 @@ SolveReport run(std::size_t pixels, std::size_t rows, const std::optional<py::fu
   }
   release.reset();
   if (!raised && failed) std::rethrow_exception(failed);
-  if (!raised && report) ask(pixels);  // what it answers at the end no longer counts, what it raises does
+  if (!raised && !stop && report) ask(pixels);
   if (raised) std::rethrow_exception(raised);
+  if (stop)
+    throw Interrupted("solve: stopped by its progress callback after " + std::to_string(pixels) + " of " + std::to_string(pixels) + " pixels");
   return *report;
 }
 
