@@ -305,7 +305,7 @@ struct IterativeSolve<T>::State {
     else if (auto* d = std::get_if<std::unique_ptr<In<double>>>(&in)) body(**d);
     else throw InvalidArgument("IterativeSolve: expected setup before anything else; call setup(y, options)");
   }
-  // Calls body(group, stop) of every lane group, with the first of its rows.
+  // Counts the pixels that run.
   template <class A>
   void count(const In<A>& of) {
     const auto& s = of.engine.plan().state;
@@ -332,11 +332,12 @@ IterativeSolve<T>& IterativeSolve<T>::operator=(IterativeSolve&&) noexcept = def
 
 template <class T>
 void IterativeSolve<T>::setup(ConstBlock<T> y, const SolveOptions<T>& options, bool history) {
-  State& s = *state_;
+  // Where anything throws, this is as before the first setup.
+  state_ = std::make_unique<State>(std::move(state_->model), state_->method);
+  auto next = std::make_unique<State>(state_->model, state_->method);
+  State& s = *next;
   check_options(options, s.method, s.model.shape().columns);
   check_blocks(s.model, y, options);
-  s.in = std::monostate{};
-  s.copies.clear();
   s.options = options;
   s.options.method = s.method;
   const auto data = s.copy(y);
@@ -365,6 +366,7 @@ void IterativeSolve<T>::setup(ConstBlock<T> y, const SolveOptions<T>& options, b
   // Needed no more, and of the caller.
   s.options.x0 = {};
   s.options.preconditioner = {};
+  state_ = std::move(next);
 }
 
 template <class T>
@@ -372,7 +374,7 @@ std::size_t IterativeSolve<T>::run(int iterations) {
   State& s = *state_;
   s.visit([&](auto& of) {
     using A = std::remove_pointer_t<decltype(of.states.data)>;
-    const int last = std::min(of.engine.plan().max_iterations, s.iteration + std::max(iterations, 0));
+    const int last = s.iteration + std::clamp(iterations, 0, std::max(of.engine.plan().max_iterations - s.iteration, 0));
     oneapi::tbb::enumerable_thread_specific<Memory<A>> scratches([&] { return Memory<A>(of.engine.scratch_values()); });
     cpu::for_pixels(of.groups, 4, s.options.threads, [&](std::size_t from, std::size_t to) {
       A* scratch = scratches.local().data;

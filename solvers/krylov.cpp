@@ -483,7 +483,8 @@ void Lsqr<T>::step() {
 
   const R along = static_cast<R>(phi / rho), unit = static_cast<R>(quotient(1, alpha)), back = static_cast<R>(theta / rho);
   const double by_rho = 1 / rho;
-  R* var = var_.empty() ? nullptr : var_.data();
+  // Directions after as many steps as unknowns repeat, by rounding, what is there.
+  R* var = var_.empty() || iteration > var_.size() ? nullptr : var_.data();
   const auto [ww, xx] = cpu::field_sums<2>(n, threads, [=](std::size_t i) {
     const double dk = by_rho * static_cast<double>(w[i]);
     // Both numbers of a complex one lie in the same chunk.

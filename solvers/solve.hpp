@@ -14,7 +14,7 @@
 namespace lopsar {
 
 // How to solve.
-//   automatic   edge flow for a network (with or without priors that are edges), else Cholesky
+//   automatic   edge flow for a network (with or without priors that are edges, damp^2 a weight that the arithmetic has), else Cholesky
 //   edge_flow   elimination of dates without subtraction: networks only; conditioning costs no accuracy
 //   cholesky    sparse L D L' of the normal matrix
 //   qr          square-root-free Givens rotations of the rows: for models whose normal matrix is too ill-conditioned
@@ -58,6 +58,7 @@ struct SolveOptions {
   Method method = Method::automatic;
   NullSpace null_space = NullSpace::none;  // edge flow only
   std::vector<Prior<T>> priors{};
+  // Edge flow in another precision than that of y converts 16384 pixels at a time: 2 K + n values for each, besides data of priors.
   Arithmetic arithmetic = Arithmetic::automatic;
 
   // Iterative methods. Stops are relative, of Paige and Saunders (1982), with A, b, x and r = b - A x those of the weighted, damped and
@@ -67,9 +68,10 @@ struct SolveOptions {
   //   curvature that is zero, negative or out of the range of the arithmetic: breakdown
   // With a preconditioner the condition is that of A with columns of length 1. Tolerances below the rounding unit count as that. Where the data leave
   // combinations of unknowns free, x converges to the least |x - x0| (without a preconditioner) and the status is ok; only unknowns that no row
-  // touches are NaN with rank_deficient. Arithmetic::automatic: float32 for float32 data and tolerances (CG: atol) >= 1e-6, else float64: float32
-  // rounds what the stops look at to some 1e-7.
-  ConstBlock<T> x0{};  // (n, pixels) or empty for 0
+  // touches are NaN with rank_deficient. Without damping, fewer rows than unknowns are rank_deficient, too; x is that least-norm iterate.
+  // Arithmetic::automatic: float32 for float32 data and tolerances (CG: atol) >= 1e-6, else float64: float32 rounds what the stops look at to some
+  // 1e-7.
+  ConstBlock<T> x0{};  // (n, pixels) or empty for 0; NaN or infinite: not_finite
   double damp = 0;     // + damp^2 |x|^2
   double atol = 1e-6, btol = 1e-6, conlim = 1e8;
   int max_iterations = 0;  // 0: 2 n + 20
@@ -84,14 +86,16 @@ struct SolveOptions {
 // Where results go; the caller owns the memory. Only x is required.
 template <class T>
 struct SolveOutput {
-  Block<T> x{};                        // (n, pixels)
-  std::uint8_t* status = nullptr;      // (pixels) Status
-  std::int32_t* rank = nullptr;        // (pixels) rank of the weighted matrix, priors included; iterative methods: unknowns that a row touches
+  Block<T> x{};                    // (n, pixels)
+  std::uint8_t* status = nullptr;  // (pixels) Status
+  std::int32_t* rank =
+      nullptr;  // (pixels) rank of the weighted matrix, priors included; iterative methods: unknowns that a row touches, at most the rows
   std::int32_t* valid = nullptr;       // (pixels) observations used
   T* residual_norm = nullptr;          // (pixels) |W^(1/2)(A x - y)|, of the observations
   std::int32_t* iterations = nullptr;  // (pixels) 0 for direct methods
-  Block<T> variances{};                // (n, pixels) estimate of diag((A'W A + damp^2)^-1) of an iterative method: below it, until n steps; or empty
-  Block<T> history{};                  // (max_iterations + 1, pixels) norm of the whole residual after each iteration, NaN after the last; or empty
+  Block<T> variances{};  // (n, pixels) estimate of diag((A'W A + damp^2)^-1) of an iterative method, from the first n steps: below it, but for
+                         // rounding; or empty
+  Block<T> history{};    // (max_iterations + 1, pixels) norm of the whole residual after each iteration, NaN after the last; or empty
 };
 
 // What a solve did, beside its numbers per pixel.

@@ -65,7 +65,9 @@ void begin_group(const KrylovPlan<value_t<V>>& plan, const SystemTile<value_t<V>
   const auto y = group(tile.y, rows);
   V live = choose(io<V>::load(tile.count + c) > zero, one, zero);
   live = choose(io<V>::load(tile.flaw + c) > zero, zero, live);
-  krylov::scaling<V>(plan.problem, of, y, group(tile.w, rows), group(tile.x, n), live);
+  const auto x0 = group(tile.x, n);
+  for (int j = 0; j < n; ++j) live = choose(magnitude(x0[j]) < V(krylov::most<T>), live, zero);
+  krylov::scaling<V>(plan.problem, of, y, group(tile.w, rows), x0, live);
   if (plan.preconditioner == KrylovPlan<T>::Preconditioner::cholesky) {
     const auto slots = at<V>(scratch, plan.scratch.slots), neighbors = at<V>(scratch, plan.scratch.neighbors),
                factors = at<V>(state, plan.state.factors);
@@ -101,14 +103,25 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
     for (int i = 0; i <= plan.max_iterations; ++i) to.set(i, from[i]);
   }
   const auto number = [](Status s) { return V(T(static_cast<int>(s))); };
-  const V stop = of.scalars[krylov::stop], touched = of.scalars[krylov::touched];
+  const V zero(T(0)), one(T(1)), stop = of.scalars[krylov::stop];
+  // Without damping there is no more rank than rows.
+  V rank = of.scalars[krylov::touched];
+  if (!(plan.problem.damp > T(0))) {
+    const auto w = group(tile.w, rows);
+    V there = zero;
+    for (int i = 0; i < rows; ++i) there = there + choose(w[i] > zero, one, zero);
+    rank = at_most(there, rank);
+  }
   V status = number(Status::not_converged);
   status = choose(stop > V(T(krylov::broken) - T(0.5)), number(Status::breakdown), status);
   status = choose(stop > V(T(krylov::ill_conditioned) - T(0.5)), number(Status::not_converged), status);
   status =
-      choose((stop > V(T(0.5))) & (stop < V(T(1.5))), choose(touched < V(T(n) - T(0.5)), number(Status::rank_deficient), number(Status::ok)), status);
+      choose((stop > V(T(0.5))) & (stop < V(T(1.5))), choose(rank < V(T(n) - T(0.5)), number(Status::rank_deficient), number(Status::ok)), status);
   io<V>::store(tile.status + c, status);
-  io<V>::store(tile.rank + c, touched);
+  io<V>::store(tile.rank + c, rank);
+  // What begin refused: x0, or the model of the preconditioner, whose flaws only the tile of begin() knew.
+  const auto refused = (stop > V(T(krylov::empty) - T(0.5))) & (io<V>::load(tile.count + c) > zero);
+  io<V>::store(tile.flaw + c, choose(refused, one, io<V>::load(tile.flaw + c)));
   io<V>::store(tile.iterations + c, of.scalars[krylov::iterations]);
 }
 

@@ -363,11 +363,13 @@ LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& st
     part[0] = madd(s, s, part[0]);
     part[1] = madd(x, x, part[1]);
   });
-  if (k.variances)
+  if (k.variances) {
+    const auto fresh = go & (of[iterations] < V(T(n)));  // further directions repeat what is there: only rounding makes more than n
     for (int j = 0; j < n; ++j) {
       const V p = state.p[j], old = state.variances[j];
-      state.variances.set(j, choose(go, madd(p * inverse, p, old), old));
+      state.variances.set(j, choose(fresh, madd(p * inverse, p, old), old));
     }
+  }
   const V s2 = of_n[0], x2 = of_n[1];
   const auto z = preconditioned<V>(m, n, state.s, state.z);
   V after = s2;
@@ -441,6 +443,7 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
           step = c * of[residual] * inverse, turn = sine * alpha * inverse, left = sine * of[residual];
   const auto go = active & (rho > zero) & (inverse < limit) & (product >= zero) & (magnitude(step) < limit);
   of.set(stop, choose(active & !go, V(T(broken)), of[stop]));
+  const auto fresh = go & (of[iterations] < V(T(n)));  // see gradient_step
   V of_n[2];
   sums<V>(n, of_n, [&](int j, V(&part)[2]) {
     const V p = state.p[j], old = state.x[j], x = choose(go, madd(step, p, old), old), next = z[j] * stretch;
@@ -449,7 +452,7 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
     part[1] = madd(M::none ? p : state.diagonal[j] * p, p, part[1]);
     if (k.variances) {
       const V d = p * inverse, was = state.variances[j];
-      state.variances.set(j, choose(go, madd(d, d, was), was));
+      state.variances.set(j, choose(fresh, madd(d, d, was), was));
     }
     state.p.set(j, choose(go, nmadd(turn, p, next), p));
     state.s.set(j, choose(go, state.s[j] * stretch, state.s[j]));

@@ -666,3 +666,114 @@ TEST_CASE("krylov: arithmetic and errors", "[solvers][krylov]") {
   steps.setup(y.view());
   CHECK_THROWS_WITH(steps.read(out), ContainsSubstring("not asked for one"));
 }
+
+TEMPLATE_TEST_CASE("krylov: no more rank than rows, unless damping determines the rest", "[solvers][krylov][status]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = 20;
+  const Network network = nearest_neighbors(45, 18).network(7);
+  const LinearOperator model = geometry_model(network, pixels);
+  const std::size_t n = model.shape().columns;
+  Grid<T> y(45, pixels), prior_weight(2, pixels);
+  for (std::size_t p = 0; p < pixels; ++p) {
+    for (std::size_t k = 0; k < 45; ++k) y.at(k, p) = k < p % 3 + 1 ? T(1 + k) : std::numeric_limits<T>::quiet_NaN();
+    prior_weight.at(0, p) = T(1), prior_weight.at(1, p) = p % 2 ? T(0) : T(1);
+  }
+  for (const Method method : methods) {
+    lopsar::SolveOptions<T> options;
+    options.method = method;
+    const auto few = ::solve<T>(model, y, options);
+    options.priors = {{LinearOperator(lopsar::Pattern({2, n}, {{0, 0, 1.0}, {1, 1, 1.0}})), {}, prior_weight.view()}};
+    const auto more = ::solve<T>(model, y, options);
+    options.damp = 0.5;
+    const auto damped = ::solve<T>(model, y, options);
+    for (std::size_t p = 0; p < pixels; ++p) {
+      INFO(lopsar::name(method) << ", pixel " << p);
+      const auto rows = static_cast<std::int32_t>(p % 3 + 1), below = p % 2 ? 1 : 2;
+      CHECK(few.rank[p] == rows);
+      CHECK(few.status[p] == number(Status::rank_deficient));
+      CHECK(more.rank[p] == std::min(rows + below, static_cast<std::int32_t>(n)));
+      CHECK(more.status[p] == number(rows + below < static_cast<int>(n) ? Status::rank_deficient : Status::ok));
+      CHECK(damped.rank[p] == static_cast<std::int32_t>(n));
+      CHECK(damped.status[p] == number(Status::ok));
+      for (std::size_t j = 0; j < n; ++j) CHECK(std::isfinite(few.x.at(j, p)));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("krylov: x0 and preconditioners that are not finite, at once and in steps", "[solvers][krylov][status][steps]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = 40;
+  const Network network = nearest_neighbors(45, 18).network(7);
+  Grid<T> y(45, pixels), w(45, pixels), x0(17, pixels);
+  for (auto& v : y.values) v = T(1);
+  for (auto& v : w.values) v = T(2);
+  for (auto& v : x0.values) v = T(0.5);
+  for (std::size_t k = 0; k < 45; ++k) y.at(k, 20) = std::numeric_limits<T>::quiet_NaN();
+  w.at(4, 9) = std::numeric_limits<T>::infinity();
+  x0.at(3, 11) = std::numeric_limits<T>::quiet_NaN(), x0.at(16, 33) = -std::numeric_limits<T>::infinity();
+  for (const Method method : methods) {
+    lopsar::SolveOptions<T> options;
+    options.method = method;
+    options.x0 = x0.view();
+    options.preconditioner.kind = Kind<T>::direct;
+    options.preconditioner.model = std::make_shared<LinearOperator>(network);
+    options.preconditioner.weights = w.view();
+    options.max_iterations = 60;
+    const auto whole = ::solve<T>(network, y, options);
+    lopsar::IterativeSolve<T> steps(network, method);
+    steps.setup(y.view(), options, true);
+    CHECK(steps.running() > 0);
+    steps.step();
+    CHECK(steps.run(std::numeric_limits<int>::max()) == 0);
+    CHECK(steps.iteration() == 60);
+    CHECK(steps.run(-3) == 0);
+    CHECK(steps.iteration() == 60);
+    Result<T> end(17, pixels, 60);
+    steps.read(end.output());
+    CHECK(end.same_bits(whole, range(pixels)));
+    for (std::size_t p = 0; p < pixels; ++p) {
+      INFO(lopsar::name(method) << ", pixel " << p);
+      const bool bad = p == 9 || p == 11 || p == 33;
+      CHECK(whole.status[p] == number(bad ? Status::not_finite : p == 20 ? Status::no_data : Status::ok));
+      for (std::size_t j = 0; j < 17; ++j) CHECK(std::isnan(whole.x.at(j, p)) == (bad || p == 20));
+    }
+    // A setup that throws leaves nothing behind.
+    options.damp = -1;
+    CHECK_THROWS_AS(steps.setup(y.view(), options), lopsar::InvalidArgument);
+    CHECK(steps.pixels() == 0);
+    CHECK(steps.running() == 0);
+    CHECK_THROWS_AS(steps.step(), lopsar::InvalidArgument);
+    options.damp = 0;
+    steps.setup(y.view(), options);
+    CHECK(steps.pixels() == pixels);
+    options.progress = [](std::size_t) { return false; };
+    CHECK_THROWS_AS(steps.setup(y.view(), options), lopsar::Interrupted);
+    CHECK_THROWS_AS(steps.step(), lopsar::InvalidArgument);
+    CHECK(steps.model().shape().columns == 17);
+  }
+}
+
+TEMPLATE_TEST_CASE("krylov: variances count n directions, however long a pixel iterates", "[solvers][krylov]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = 37;
+  const Network network = nearest_neighbors(45, 18).network(7);
+  const DenseModel dense(network, {}, pixels);
+  const auto d = simulate<T>(dense, 45, 17, pixels, 31);
+  const Grid<T> none(1, 1);
+  for (const Method method : methods) {
+    auto options = options_of(Case{"", network, {}}, d, method, Kind<T>::none, none);
+    options.arithmetic = sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64;
+    options.atol = options.btol = 0, options.conlim = 0;  // the rounding unit: on for as long as there is anything to gain
+    options.max_iterations = 17;
+    const auto some = ::solve<T>(network, d.y, options);
+    options.max_iterations = 200;
+    const auto all = ::solve<T>(network, d.y, options);
+    int further = 0;
+    for (std::size_t p = 0; p < pixels; ++p) {
+      further += all.iterations[p] > 17;
+      for (std::size_t j = 0; j < 17; ++j) CHECK(same_bits(all.variances.at(j, p), some.variances.at(j, p)));
+    }
+    INFO(lopsar::name(method));
+    CHECK(further > 0);
+  }
+}
