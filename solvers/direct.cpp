@@ -1,11 +1,15 @@
 #include <lopsar/solvers/direct.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include <lopsar/operators/cpu/pixel_loop.hpp>
 #include <lopsar/operators/error.hpp>
 #include <lopsar/solvers/cholesky.hpp>
 #include <lopsar/solvers/cpu/cholesky.hpp>
@@ -69,20 +73,45 @@ kernels::CholeskyResult<double> factorize_one(const cpu::CholeskyTask<double>& t
                                     Rows{scratch.data() + task.slots}, Rows{factors.data()});
 }
 
-// Ratio of the largest to the smallest eigenvalue of the normal matrix with unit weights and a diagonal of ones, at a pixel whose fields make
-// sense, by iteration (good to a factor of two); infinity where it is singular.
-double condition(const Cholesky& cholesky, const Products& products, const System& system, std::size_t pixels, double damp) {
+// The values of the pixel whose values have the smallest hash: any pixel, but the same one in whatever order they come. Empty: every pixel has a
+// value that is not finite.
+std::vector<double> typical_values(const System& system, std::size_t pixels, int threads) {
+  const auto n = static_cast<std::size_t>(system.values());
+  if (n == 0) return {0.0};
+  constexpr std::size_t tile = 256;
+  std::vector<double> found;
+  std::uint64_t least = ~std::uint64_t{0};
+  std::mutex comparing;
+  cpu::for_pixels(pixels, 16 * tile, threads, [&](std::size_t from, std::size_t to) {
+    std::vector<double> values(n * tile), flaw(tile);
+    std::vector<std::uint64_t> hash(tile);
+    for (std::size_t first = from; first < to; first += tile) {
+      const std::size_t m = std::min(tile, to - first);
+      std::fill(flaw.begin(), flaw.end(), 0.0);
+      std::fill(hash.begin(), hash.end(), 0);
+      system.fill_values<double>(first, m, static_cast<int>(tile), static_cast<int>(tile), values.data(), flaw.data());
+      for (std::size_t v = 0; v < n; ++v)
+        for (std::size_t p = 0; p < m; ++p) {
+          const std::uint64_t h = (hash[p] ^ std::bit_cast<std::uint64_t>(values[v * tile + p])) * 0x9e3779b97f4a7c15;
+          hash[p] = h ^ (h >> 32);
+        }
+      const std::lock_guard lock(comparing);
+      for (std::size_t p = 0; p < m; ++p) {
+        if (flaw[p] > 0 || (hash[p] >= least && !found.empty())) continue;
+        least = hash[p];
+        found.resize(n);
+        for (std::size_t v = 0; v < n; ++v) found[v] = values[v * tile + p];
+      }
+    }
+  });
+  return found;
+}
+
+double condition(const Cholesky& cholesky, const Products& products, const System& system, std::size_t pixels, double damp, int threads) {
   using Values = std::vector<double>;
   const auto n = static_cast<std::size_t>(system.columns());
-  Values values(static_cast<std::size_t>(system.values()) + 1);
-  if (system.values() > 0) {
-    double flaw = 1;
-    for (std::size_t p = 0; p < 8 && flaw > 0; ++p) {
-      flaw = 0;
-      system.fill_values<double>(p * pixels / 8, 1, 1, 1, values.data(), &flaw);
-    }
-    if (flaw > 0) return std::numeric_limits<double>::infinity();
-  }
+  Values values = typical_values(system, pixels, threads);
+  if (values.empty()) return std::numeric_limits<double>::infinity();
   const auto task = cholesky_task<double>(system, cholesky, products, damp);
   Values w(static_cast<std::size_t>(system.rows()) + 1, 1.0), factors, x(n), z(n), r(w.size()), scale(n);
   const auto result = factorize_one(task, values, w, task.tau, task.weak, factors);
@@ -153,10 +182,6 @@ struct SharedFactors {
   }
 };
 
-// Beyond this condition of the scaled normal matrix float32 with one refinement leaves more than 1e-5 standard deviations where data exceed their
-// noise a thousandfold, (eps condition)^2 1e3 sqrt(K), and too many pixels would be solved twice.
-constexpr double narrow_condition = 1e3;
-
 template <class S, class T>
 void run_cholesky(const Problem<S>& problem, const Cholesky& cholesky, const Products& products, std::size_t pixels, ConstBlock<S> b,
                   const SolveOutput<S>& output, const SolveOptions<S>& options) {
@@ -204,15 +229,19 @@ SolveReport run(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> b, 
   if (options.method == Method::qr) return run_qr(problem, pixels, b, output, options);
   const Cholesky cholesky(problem.system);
   const Products products(problem.system);
-  const bool narrow =
-      options.arithmetic == Arithmetic::float32 || (options.arithmetic == Arithmetic::automatic && sizeof(S) == 4 &&
-                                                    condition(cholesky, products, problem.system, pixels, options.damp) <= narrow_condition);
+  const bool narrow = options.arithmetic == Arithmetic::float32 ||
+                      (options.arithmetic == Arithmetic::automatic && sizeof(S) == 4 &&
+                       condition(cholesky, products, problem.system, pixels, options.damp, options.threads) <= narrow_condition);
   if (narrow) run_cholesky<S, float>(problem, cholesky, products, pixels, b, output, options);
   else run_cholesky<S, double>(problem, cholesky, products, pixels, b, output, options);
   return {Method::cholesky, narrow ? Arithmetic::float32 : Arithmetic::float64};
 }
 
 }  // namespace
+
+double condition_estimate(const System& system, std::size_t pixels, double damp, int threads) {
+  return condition(Cholesky(system), Products(system), system, pixels, damp, threads);
+}
 
 template <class S>
 SolveReport solve_direct(const LinearOperator& model, ConstBlock<S> y, const SolveOutput<S>& output, const SolveOptions<S>& options) {
