@@ -15,6 +15,7 @@
 #include <lopsar/operators/cpu/pixel_loop.hpp>
 #include <lopsar/operators/error.hpp>
 #include <lopsar/solvers/cpu/krylov.hpp>
+#include <lopsar/solvers/direct.hpp>
 #include <lopsar/solvers/problem.hpp>
 
 namespace lopsar {
@@ -56,12 +57,16 @@ void check_options(const SolveOptions<S>& options, Method method, std::size_t un
                      p.model->name() + " with " + std::to_string(p.model->shape().columns));
 }
 
-// float32 rounds what the stops look at by a few 6e-8: tolerances below 1e-6 are float64's.
+// float32 rounds what the stops look at by a few 6e-8, and x by that times the condition: smaller tolerances than 1e-6, and models that are
+// ill-conditioned, are float64's.
 template <class S>
-Arithmetic arithmetic_of(const SolveOptions<S>& options, Method method) {
+Arithmetic arithmetic_of(const LinearOperator& model, ConstBlock<S> y, const SolveOptions<S>& options, Method method) {
   if (options.arithmetic != Arithmetic::automatic) return options.arithmetic;
   const double least = method == Method::cg ? options.atol : std::min(options.atol, options.btol);
-  return sizeof(S) == 4 && least >= 1e-6 ? Arithmetic::float32 : Arithmetic::float64;
+  if (sizeof(S) != 4 || !(least >= 1e-6)) return Arithmetic::float64;
+  const auto problem = detail::make_problem(model, y, options.weights, options.priors, y.pixels);
+  const double condition = detail::condition_estimate(problem.system, y.pixels, options.damp, options.threads);
+  return condition <= detail::narrow_condition ? Arithmetic::float32 : Arithmetic::float64;
 }
 
 // Everything that does not depend on a pixel.
@@ -256,7 +261,7 @@ template <class S>
 SolveReport solve_iterative(const LinearOperator& model, ConstBlock<S> y, const SolveOutput<S>& output, const SolveOptions<S>& options) {
   check_options(options, options.method, model.shape().columns);
   check_blocks(model, y, options);
-  const Arithmetic arithmetic = arithmetic_of(options, options.method);
+  const Arithmetic arithmetic = arithmetic_of(model, y, options, options.method);
   const auto solve = [&](auto number) {
     const Engine<S, decltype(number)> engine(model, options.method, y, options, output.variances.data != nullptr, output.history.data != nullptr);
     if (output.history.data) check_block("history", output.history, static_cast<std::size_t>(engine.plan().max_iterations) + 1, y.pixels);
@@ -344,7 +349,7 @@ void IterativeSolve<T>::setup(ConstBlock<T> y, const SolveOptions<T>& options, b
   s.options.weights = s.copy(options.weights);
   for (auto& prior : s.options.priors) prior.data = s.copy(prior.data), prior.weights = s.copy(prior.weights);
   s.pixels = y.pixels, s.iteration = 0;
-  s.report = {s.method, arithmetic_of(options, s.method)};
+  s.report = {s.method, arithmetic_of(s.model, data, s.options, s.method)};
   const auto begin = [&](auto number) {
     using A = decltype(number);
     using In = typename State::template In<A>;

@@ -69,8 +69,8 @@ struct SolveOptions {
   // With a preconditioner the condition is that of A with columns of length 1. Tolerances below the rounding unit count as that. Where the data leave
   // combinations of unknowns free, x converges to the least |x - x0| (without a preconditioner) and the status is ok; only unknowns that no row
   // touches are NaN with rank_deficient. Without damping, fewer rows than unknowns are rank_deficient, too; x is that least-norm iterate.
-  // Arithmetic::automatic: float32 for float32 data and tolerances (CG: atol) >= 1e-6, else float64: float32 rounds what the stops look at to some
-  // 1e-7.
+  // Arithmetic::automatic: float32 for float32 data and tolerances (CG: atol) >= 1e-6 where the scaled normal matrix with unit weights has a
+  // condition of at most 1e3, else float64: float32 rounds what the stops look at to some 1e-7, and x by that times the condition.
   ConstBlock<T> x0{};  // (n, pixels) or empty for 0; NaN or infinite: not_finite
   double damp = 0;     // + damp^2 |x|^2
   double atol = 1e-6, btol = 1e-6, conlim = 1e8;

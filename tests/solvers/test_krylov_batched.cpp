@@ -11,6 +11,8 @@
 #include <limits>
 #include <numeric>
 
+#include <Eigen/SVD>
+
 #include <lopsar/operators/dem_error.hpp>
 #include <lopsar/operators/difference.hpp>
 #include <lopsar/operators/error.hpp>
@@ -231,6 +233,7 @@ TEMPLATE_TEST_CASE("krylov: composed models against dense least squares", "[solv
       for (const auto kind : {Kind<T>::none, Kind<T>::diagonal, Kind<T>::blocks, Kind<T>::direct}) {
         auto options = options_of(c, d, method, kind, prior_weight);
         if (sizeof(T) == 8) options.atol = options.btol = 1e-9;
+        options.arithmetic = sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64;  // whatever the condition
         options.max_iterations = 10 * static_cast<int>(n) + 20;
         const auto r = ::solve<T>(c.model, d.y, options);
         INFO(c.name << ", " << lopsar::name(method) << ", " << kind_names[static_cast<int>(kind)]);
@@ -776,4 +779,35 @@ TEMPLATE_TEST_CASE("krylov: variances count n directions, however long a pixel i
     INFO(lopsar::name(method));
     CHECK(further > 0);
   }
+}
+
+TEST_CASE("krylov: automatic arithmetic looks at the condition", "[solvers][krylov][arithmetic]") {
+  constexpr std::size_t pixels = 9;
+  const Network network = nearest_neighbors(45, 18).network(7);
+  Grid<float> y(45, pixels);
+  for (std::size_t k = 0; k < 45; ++k)
+    for (std::size_t p = 0; p < pixels; ++p) y.at(k, p) = static_cast<float>(std::sin(1.0 + static_cast<double>(3 * k + p)));
+  int narrow = 0, wide = 0;
+  for (int degree = 1; degree <= 6; ++degree) {
+    const LinearOperator model = network * lopsar::Polynomial(network, degree);
+    const DenseModel::Matrix a = DenseModel(model, {}, 1).matrix(0);
+    DenseModel::Matrix scaled = a;
+    for (long j = 0; j < a.cols(); ++j) scaled.col(j) /= a.col(j).norm();
+    const auto singular = Eigen::JacobiSVD<DenseModel::Matrix>(scaled).singularValues();
+    const double condition = static_cast<double>(singular(0) * singular(0) / (singular(singular.size() - 1) * singular(singular.size() - 1)));
+    if (condition > 500 && condition < 2000) continue;  // estimates are good to a factor of two
+    for (const Method method : methods) {
+      INFO(lopsar::name(method) << ", degree " << degree << ", condition " << condition);
+      lopsar::SolveOptions<float> options;
+      options.method = method;
+      const auto expected = condition < 1000 ? Arithmetic::float32 : Arithmetic::float64;
+      CHECK(::solve<float>(model, y, options).report.arithmetic == expected);
+      lopsar::IterativeSolve<float> steps(model, method);
+      steps.setup(y.view(), options);
+      CHECK(steps.report().arithmetic == expected);
+      ++(condition < 1000 ? narrow : wide);
+    }
+  }
+  CHECK(narrow > 0);
+  CHECK(wide > 0);
 }
