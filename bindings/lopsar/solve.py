@@ -19,7 +19,7 @@ __all__ = ["Preconditioner", "Prior", "Solution", "solve"]
 
 _NULL_SPACE = {None: _core.NullSpace.none, "min-norm-velocity": _core.NullSpace.minimum_norm_velocity,
                "min-norm-phase": _core.NullSpace.minimum_norm_phase}
-_ITERATIVE = ("cg", "cgls", "lsqr")
+_DIRECT = ("auto", "edge-flow", "cholesky", "qr")
 
 
 @dataclass(frozen=True)
@@ -224,12 +224,12 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     conlim : float
         CGLS and LSQR stop as not converged where the estimated condition number gets there.
     max_iterations : int, optional
-        Default: 2 n + 20. Pixels that need more are ``Status.not_converged``, x what they had.
+        Of iterative methods. Default: 2 n + 20. Pixels that need more are ``Status.not_converged``, x what they had.
     preconditioner : None, "jacobi" or Preconditioner
     callback : function(done, total), optional
         Called about ten times a second with numbers of pixels, and at the end. False or an exception stops the solve.
     history : bool
-        Keep the residual norm of every iteration: (max_iterations + 1) numbers per pixel.
+        Keep the residual norm of every iteration (iterative methods): (max_iterations + 1) numbers per pixel.
     variances : bool
         Estimate those of the unknowns (iterative methods); a lower bound, which an early stop leaves too small.
     arithmetic : {"auto", "float32", "float64"}
@@ -246,7 +246,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     Raises
     ------
     ShapeError, InvalidArgument
-        Arrays that do not fit; a scene or complex operator; a method that cannot do the model.
+        Arrays that do not fit; a scene or complex operator; a method that cannot do the model; with a direct method `x0`, `preconditioner`,
+        `max_iterations`, `history` or `variances`.
     Interrupted
         The callback returned False.
     KeyboardInterrupt
@@ -261,6 +262,9 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     op = pixelwise(A, "solve")
     if null_space not in _NULL_SPACE:
         raise _core.InvalidArgument(f"solve: expected null_space None, 'min-norm-velocity' or 'min-norm-phase', got {null_space!r}")
+    if method in _DIRECT:
+        _refuse_iterative(method, history=history, variances=variances, x0=x0 is not None, max_iterations=max_iterations is not None,
+                          preconditioner=preconditioner is not None)
     foreign = y if is_foreign(y) else None
     y = floating(ndarray(y) if foreign is not None else y, "y")
     if dtype is not None:
@@ -274,7 +278,7 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
            "valid": np.empty(pixels, np.int32), "iterations": np.empty(pixels, np.int32), "residual_norm": np.empty(pixels, y.dtype)}
     if variances:
         out["variances"] = np.empty((n, pixels), y.dtype)
-    if history and method in _ITERATIVE:
+    if history:
         out["history"] = np.empty((limit + 1, pixels), y.dtype)
     if not damp:
         warn(op, prior, stacklevel=2)
@@ -284,6 +288,15 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     solution = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()},
                         method=ran, arithmetic=precision, parameters=names(op))
     return _mapped(solution, lambda name, values: exported(values, foreign)) if foreign is not None else solution
+
+
+def _refuse_iterative(method: str, **given: bool) -> None:
+    """An error for options that a direct method would ignore."""
+    asked = [name for name, value in given.items() if value]
+    if asked:
+        raise _core.InvalidArgument(f"solve: expected a method that iterates ('cg', 'cgls', 'lsqr') with {', '.join(asked)}, got method={method!r}; "
+                                    f"choose one of these, or leave {'it' if len(asked) == 1 else 'them'} out"
+                                    + ("; the diagonal of Solve(A, weights).normal has exact variances" if "variances" in asked else ""))
 
 
 def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, prior: Any, x0: Any, damp: float, tol: float, atol: float | None,
