@@ -19,6 +19,7 @@ from .arrays import floating
 from .identifiability import IdentifiabilityWarning
 from .linear_operator import LinearOperator
 from .solve import Prior, pixelwise, prior_list, rows_of, solve
+from .status import Status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +29,6 @@ __all__ = ["Comparison", "MethodReport", "compare"]
 
 ITERATIVE = ("cg", "cgls", "lsqr")
 QUANTILES = (0.1, 0.5, 0.9, 1.0)
-Status = _core.Status
 _HISTORY_PIXELS = 2000   # as many histories as a curve needs
 
 
@@ -251,7 +251,7 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
     exact_priors = [Prior(p.op, *(None if v is None else v.astype(np.float64) for v in (p.data, p.weights))) for p in priors]
     exact = solve(op, flat.astype(np.float64), exact_w, "edge-flow" if network else "cholesky", prior=exact_priors or None, damp=damp,
                   threads=threads, arithmetic="float64")
-    good = exact.status == int(Status.ok)
+    good = exact.status == Status.ok
     if not good.any():
         raise _core.InvalidArgument("compare: expected pixels whose unknowns are all determined, got none; add data, a prior or damp")
     scale = np.sqrt(np.mean(exact.x[:, good] ** 2, axis=1))
@@ -286,7 +286,7 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
         reports.append(MethodReport(
             s.method, s.arithmetic, float(np.nanmax(of_pixels[m])), rms, relative, per_pixel, seconds[m],
             (int(counts.min()), float(np.median(counts)), int(counts.max())),
-            int(np.isin(s.status, (int(Status.not_converged), int(Status.breakdown))).sum()), int((s.status != exact.status).sum()), memory[m]))
+            int(np.isin(s.status, (Status.not_converged, Status.breakdown)).sum()), int((s.status != exact.status).sum()), memory[m]))
 
     convergence: dict[str, np.ndarray] = {}
     accuracy: dict[str, list[tuple[float, float, float]]] = {}

@@ -1,5 +1,6 @@
 """lopsar.solve against float64 least squares."""
 
+import pickle
 import warnings
 
 import lopsar as lp
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 ITERATIVE = ("cg", "cgls", "lsqr")
-OK, RANK_DEFICIENT, NO_DATA = int(lp.Status.ok), int(lp.Status.rank_deficient), int(lp.Status.no_data)
+OK, RANK_DEFICIENT, NO_DATA = lp.Status.ok, lp.Status.rank_deficient, lp.Status.no_data
 
 
 def sequential(dates, connections, skip=()):
@@ -34,12 +35,22 @@ def test_weighted_least_squares(dtype, bound, reference):
     A = lp.Network(sequential(40, 4), reference=reference)
     y, w = observe(A, 50, dtype=dtype)
     s = lp.solve(A, y, weights=w)
-    assert s.x.dtype == dtype and s.method == "edge-flow" and (s.status == int(lp.Status.ok)).all() and (s.rank == 39).all()
+    assert s.x.dtype == dtype and s.method == "edge-flow" and (s.status == lp.Status.ok).all() and (s.rank == 39).all()
     for p in range(50):
         x = exact(A, y, w, p)
         assert np.abs(s.x[:, p] - x).max() <= bound * max(np.abs(x).max(), np.abs(y[:, p]).max())
         residual = A.todense() @ x - y[:, p]
         assert s.residual_norm[p] == pytest.approx(np.sqrt(w[:, p] @ residual**2), rel=1e-4 if dtype == np.float32 else 1e-10)
+
+
+def test_status_compares_with_arrays():
+    A = lp.Network(sequential(5, 2))
+    y = np.zeros((A.shape[0], 2))
+    y[:, 1] = np.nan
+    status = lp.solve(A, y).status
+    assert (status == lp.Status.ok).tolist() == [True, False] and (lp.Status.no_data == status).tolist() == [False, True]
+    assert [lp.Status(s).name for s in status] == ["ok", "no_data"] and pickle.loads(pickle.dumps(lp.Status.masked)) is lp.Status.masked
+    assert {s.name: int(s) for s in lp.Status} == {name: int(s) for name, s in lp._core.Status.__members__.items()}
 
 
 def test_shapes_and_weights():
@@ -68,13 +79,13 @@ def test_missing_and_null_space():
     y[2, 0] = np.nan
     w[3, 1] = 0
     s = lp.solve(A, y, weights=w)
-    assert (s.rank == 6).all() and (s.status == int(lp.Status.rank_deficient)).all()
+    assert (s.rank == 6).all() and (s.status == lp.Status.rank_deficient).all()
     assert np.isnan(s.x[3:]).all() and np.isfinite(s.x[:3]).all()
     np.testing.assert_array_equal(s.valid, [len(A.pairs) - 1] * 2 + [len(A.pairs)] * 18)
     observed, weight = np.nan_to_num(y).astype(float), np.where(np.isnan(y), 0, w).astype(float)
     for null_space, matrix, back in [("min-norm-velocity", B, lambda v: np.cumsum(12 * v)), ("min-norm-phase", A.todense(), lambda x: x)]:
         got = lp.solve(A, y, weights=w, null_space=null_space)
-        assert np.isfinite(got.x).all() and (got.status == int(lp.Status.rank_deficient)).all()
+        assert np.isfinite(got.x).all() and (got.status == lp.Status.rank_deficient).all()
         for p in range(20):
             root = np.sqrt(weight[:, p])
             x = back(np.linalg.lstsq(matrix * root[:, None], observed[:, p] * root, rcond=1e-10)[0])
@@ -88,10 +99,10 @@ def test_bad_pixels_harm_nobody():
     y[:, 5], y[4, 9], w[2, 11], w[7, 13] = np.nan, np.inf, -1, np.inf
     s = lp.solve(A, y, weights=w)
     bad = [5, 9, 11, 13]
-    assert list(s.status[bad]) == [int(lp.Status.no_data)] + [int(lp.Status.not_finite)] * 3
+    assert list(s.status[bad]) == [lp.Status.no_data] + [lp.Status.not_finite] * 3
     assert np.isnan(s.x[:, bad]).all() and (s.rank[bad] == 0).all()
     rest = np.setdiff1d(np.arange(40), bad)
-    assert lp.solve(A, np.full_like(y, 1e23), weights=np.full_like(w, 1e17)).status[0] == int(lp.Status.not_finite)   # w y overflows
+    assert lp.solve(A, np.full_like(y, 1e23), weights=np.full_like(w, 1e17)).status[0] == lp.Status.not_finite   # w y overflows
     np.testing.assert_array_equal(s.x[:, rest], good.x[:, rest])
 
 
@@ -291,7 +302,8 @@ def test_callback_and_interruption(capfd):
 
 
 @pytest.mark.parametrize("method", ["auto", "edge-flow", "cholesky", "qr"])
-@pytest.mark.parametrize("option", [dict(history=True), dict(variances=True), dict(x0=np.zeros(4)), dict(max_iterations=5), dict(preconditioner="jacobi")])
+@pytest.mark.parametrize("option", [dict(history=True), dict(variances=True), dict(x0=np.zeros(4)), dict(max_iterations=5),
+                                    dict(preconditioner="jacobi")])
 def test_direct_methods_refuse_what_they_would_ignore(method, option):
     A = lp.Network(sequential(5, 2))
     with pytest.raises(lp.InvalidArgument, match=f"'cg', 'cgls', 'lsqr'.*{next(iter(option))}.*{method}"):
@@ -313,7 +325,7 @@ def test_history_start_and_limits(method):
     again = lp.solve(model, y, w, method, x0=s.x, tol=1e-6)
     assert (again.iterations <= 1).all()
     short = lp.solve(model, y, w, method, max_iterations=1, tol=1e-14)
-    assert (short.iterations == 1).all() and (short.status == int(lp.Status.not_converged)).all() and np.isfinite(short.x).all()
+    assert (short.iterations == 1).all() and (short.status == lp.Status.not_converged).all() and np.isfinite(short.x).all()
 
 
 @pytest.mark.parametrize("method", ITERATIVE)
