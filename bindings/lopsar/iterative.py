@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from .array_like import ndarray
 from .arrays import columns, floating
-from .identifiability import names
+from .identifiability import names, warn
 from .solve import Solution, pixelwise, prepared
 
 __all__ = ["IterativeSolve"]
@@ -73,6 +73,8 @@ class IterativeSolve:
         values = values if dtype is None else floating(values.astype(dtype), "dtype")
         options = prepared(self._op, values, weights, method=self._method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol,
                            conlim=conlim, max_iterations=max_iterations, preconditioner=preconditioner, arithmetic=arithmetic, threads=threads)
+        if not damp:
+            warn(self._op, prior)
         self._core = self._cores[values.dtype](self._op._node(), self._method)
         self._core.setup(columns(values), options, history)
         self._dtype, self._tail, self._history, self._variances = values.dtype, values.shape[1:], history, variances

@@ -15,6 +15,7 @@ from . import _core
 from .arrays import at_least_one, floating, plain
 from .derivatives import FirstDerivative, Laplacian
 from .diagonal import Diagonal
+from .identifiability import identifiability, warn_caller
 from .linear_operator import LinearOperator, aslinearoperator
 from .optimization.cls_basic import CG
 from .pattern import Pattern
@@ -224,6 +225,16 @@ def _mean_weights(weights: np.ndarray) -> np.ndarray:
     return mean
 
 
+def _scale(normal: np.ndarray) -> np.ndarray:
+    """Of the unknowns, so that their units cost no digits; 1 for those without data."""
+    scale = np.sqrt(np.diag(normal))
+    return np.where(scale > 0, scale, 1)
+
+
+def _rank(normal: np.ndarray) -> int:
+    return int(np.linalg.matrix_rank(normal, hermitian=True))
+
+
 class _Spectral(LinearOperator):
     """The inverse of (scene mean of A'WA) + Lambda^2 L'L: a transform in space, and one small problem per mode.
 
@@ -232,14 +243,10 @@ class _Spectral(LinearOperator):
 
     def __init__(self, normal: np.ndarray, smoothness: np.ndarray, modes: _Modes, grid: tuple[int, ...], dtype: Any) -> None:
         n = len(normal)
-        scale = np.sqrt(np.diag(normal))   # so that units of the unknowns cost no digits
-        if (scale > 0).all():
-            with np.errstate(all="ignore"):
-                normal = normal / np.outer(scale, scale)
-                rank = np.linalg.matrix_rank(normal, hermitian=True)
-        if not (scale > 0).all() or rank < n:
-            raise _core.InvalidArgument("smooth_inversion: expected data that determine all unknowns somewhere in the scene, got fewer; add rows to "
-                                        "the model, e.g. VStack([A, TimeDifference(A)]) with data 0")
+        scale = _scale(normal)
+        normal = normal / np.outer(scale, scale)
+        if _rank(normal) < n:   # what trades off is left to the smoothness: any small number does, as long as rounding is smaller
+            normal[np.diag_indices(n)] += 1e-6 if np.dtype(dtype).itemsize > 4 else 1e-3
         self.strength, V = scipy.linalg.eigh(np.diag((smoothness / scale)**2), normal)
         self.V = V / scale[:, None]
         self._combine = Pattern(self.V)   # at every mode
@@ -315,6 +322,12 @@ class SmoothInversion:
         self.normal = (model.H @ Weighting(self._weights) @ model).over(grid) + roughness
         self._rows = _Rows(model)
         self._kept: dict[str, Any] = {}
+        scale = _scale(self._mean())
+        rank = _rank(self._mean() / np.outer(scale, scale))
+        found = identifiability(model)
+        if rank < n or found.groups:
+            seen = f"the data determine {rank} of {n} unknowns in the mean of the scene" if rank < n else "the data of a pixel leave unknowns free"
+            warn_caller(f"smooth_inversion: {seen}; of the others smoothness decides what it can, and the initial guess the rest. {found.message}".strip())
 
     # -- what several preconditioners need, made once ----------------------------------------------------------------
     def _modes(self) -> _Modes:
@@ -345,7 +358,7 @@ class SmoothInversion:
         Raises
         ------
         InvalidArgument
-            Another kind. "spectral": data that leave unknowns undetermined in the mean of the scene.
+            Another kind. "jacobi": an unknown with neither data nor smoothness at some pixel.
         """
         dims = (self.model.shape[1], *self.grid)
         if kind == "spectral":
@@ -532,7 +545,7 @@ def _pixelwise(model: LinearOperator, weights: np.ndarray, smoothness: np.ndarra
     """The inverse of A'WA + Lambda^2 diag(L'L), pixel by pixel."""
     n = len(smoothness)
     tie = Pattern(np.diag(smoothness), np.sqrt(roughness).reshape(1, -1), np.where(np.eye(n) > 0, 0, -1))
-    return Solve(model, weights, prior=Prior(tie)).normal
+    return Solve(model, weights, prior=Prior(tie), _warn=False).normal
 
 
 def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *, mask: Any = None, boundary: str = "free",
@@ -584,7 +597,12 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     ShapeError
         Shapes do not fit, or an axis of fewer than 3 pixels.
     InvalidArgument
-        A scene operator as model, no data, infinite data, negative weights or smoothness, unknowns that data determine nowhere ("spectral", "auto").
+        A scene operator as model, no data, infinite data, negative weights or smoothness.
+
+    Warns
+    -----
+    IdentifiabilityWarning
+        Unknowns that the data of the whole scene leave free, e.g. because the model trades them off.
 
     Notes
     -----

@@ -281,7 +281,7 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     if history:
         out["history"] = np.empty((limit + 1, pixels), y.dtype)
     if not damp:
-        warn(op, prior, stacklevel=2)
+        warn(op, prior)
     ran, precision = _core.solve(op._node(), data, out, options, callback)
     if "history" in out:
         out["history"] = out["history"][:int(out["iterations"].max(initial=0)) + 1]

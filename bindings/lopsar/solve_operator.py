@@ -9,6 +9,7 @@ import numpy as np
 from . import _core
 from .array_like import axis
 from .arrays import columns, floating
+from .identifiability import warn
 from .linear_operator import LinearOperator
 from .solve import pixelwise, prior_list
 
@@ -64,7 +65,8 @@ class Solve(LinearOperator):
     """
 
     def __init__(self, model: Any, weights: Any = None, method: str = "auto", prior: Any = None, damp: float = 0.0, *, arithmetic: str = "auto",
-                 dtype: Any = "float64", name: str = "Solve", _fit: bool = False) -> None:
+                 dtype: Any = "float64", name: str = "Solve", _fit: bool = False,
+                 _warn: bool = True) -> None:
         op = pixelwise(model, "Solve")
         priors = []
         for i, p in enumerate(prior_list(prior)):
@@ -74,6 +76,8 @@ class Solve(LinearOperator):
             priors.append((rows._node(), _field(p.weights, rows.shape[0], f"Solve: prior {i}, weights")))
         w = _field(weights, op.shape[0], "Solve: weights")
         native, self._normal = _core.solve_operator(op._node(), w, method, priors, float(damp), arithmetic, _fit)
+        if _warn and not damp:
+            warn(op, prior)
         super().__init__(native, dtype=dtype, name=name)
         side = axis(op, "dims")[:2]
         self._axes = {"dims": axis(op, "dimsd")[:2], "dimsd": side}
