@@ -327,7 +327,8 @@ class SmoothInversion:
         found = identifiability(model)
         if rank < n or found.groups:
             seen = f"the data determine {rank} of {n} unknowns in the mean of the scene" if rank < n else "the data of a pixel leave unknowns free"
-            warn_caller(f"smooth_inversion: {seen}; of the others smoothness decides what it can, and the initial guess the rest. {found.message}".strip())
+            warn_caller(f"smooth_inversion: {seen}; of the others smoothness decides what it can, and the initial guess the rest. "
+                        f"{found.message}".strip())
 
     # -- what several preconditioners need, made once ----------------------------------------------------------------
     def _modes(self) -> _Modes:
