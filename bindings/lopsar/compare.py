@@ -18,7 +18,7 @@ from .array_like import ndarray
 from .arrays import floating
 from .identifiability import IdentifiabilityWarning
 from .linear_operator import LinearOperator
-from .solve import Prior, pixelwise, prior_list, rows_of, solve
+from .solve import Prior, pixelwise, prior_list, rows_of, solve, without_labels
 from .status import Status
 
 if TYPE_CHECKING:
@@ -215,6 +215,7 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
     The reference is computed in float64 whatever the type of y: by edge flow where the model is a network, else by Cholesky.
     """
     op = pixelwise(model, "compare")
+    y, weights, *_ = without_labels(op, y, "compare", weights=weights)
     y = floating(ndarray(y), "y")
     if y.ndim < 2:
         raise _core.ShapeError(f"compare: expected y of shape ({op.shape[0]}, pixels), got {y.shape}")

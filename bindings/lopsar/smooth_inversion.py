@@ -21,7 +21,7 @@ from .optimization.cls_basic import CG
 from .pattern import Pattern
 from .rearrange import Pad
 from .series import Weighting
-from .solve import Prior
+from .solve import Prior, rows_of, without_labels
 from .solve_operator import Solve
 from .stacking import VStack
 
@@ -289,12 +289,14 @@ class SmoothInversion:
 
     def __init__(self, model: Any, y: Any, smoothness: Any, weights: Any = None, *, mask: Any = None, boundary: str = "free",
                  sampling: float | Sequence[float] = 1.0, dtype: Any = None) -> None:
-        model, y = aslinearoperator(model), floating(y, "y")
+        model = aslinearoperator(model)
         if not model.pixelwise or model.dtype.kind == "c":
             raise _core.InvalidArgument("smooth_inversion: expected a real pixelwise model, got one of scenes or complex numbers; for these there is "
                                         "lopsar.optimization.regularized_inversion")
         if boundary not in BOUNDARIES:
             raise _core.InvalidArgument(f"smooth_inversion: expected boundary 'free', 'reflected' or 'zero', got {boundary!r}")
+        y, weights, _, mask, _ = without_labels(model, y, "smooth_inversion", weights=weights, mask=mask)
+        y = floating(y, "y")
         if dtype is not None:
             y = floating(y.astype(dtype), "dtype")
         (m, n), grid = model.shape, y.shape[1:]
@@ -525,16 +527,11 @@ def _observed(y: np.ndarray, weights: Any, mask: Any, m: int, grid: tuple[int, .
         if mask.shape != grid or mask.dtype != bool:
             raise _core.ShapeError(f"smooth_inversion: expected a mask of bool, shape {grid}, got {mask.dtype}, {mask.shape}")
         missing |= ~mask.reshape(-1)
-    w = np.ones(m, y.dtype) if weights is None else floating(weights, "weights").astype(y.dtype, copy=False)
-    if w.ndim == 1:
-        w = w.reshape(-1, *[1] * len(grid))
-    if w.ndim != y.ndim or any(k not in (1, full) for k, full in zip(w.shape, y.shape)):
-        raise _core.ShapeError(f"smooth_inversion: expected weights of shape {y.shape} or ({m},), got {np.shape(weights)}")
+    w = rows_of(1.0 if weights is None else weights, m, grid, y.dtype, "smooth_inversion: weights")
     if (w < 0).any() or np.isinf(w).any():
         raise _core.InvalidArgument("smooth_inversion: expected weights >= 0 and finite, or NaN, got others")
-    shared = w.size == w.shape[0] and not missing.any()
-    w = np.broadcast_to(w.reshape(-1), m) if shared and w.size > 1 else np.broadcast_to(w, (m, *([1] * len(grid) if shared else grid)))
-    w = np.nan_to_num(w.reshape(m) if shared else w.reshape(m, -1), nan=0.0)
+    shared = w.shape[1] == 1 and not missing.any()
+    w = np.nan_to_num(w.reshape(m) if shared else np.broadcast_to(w, values.shape), nan=0.0)
     if not shared:
         w[missing] = 0
     if not (w > 0).any():
@@ -562,10 +559,11 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     model : pixelwise operator (m, n)
         A, e.g. a `Network`, or one with fields of as many pixels as the grid has.
     y : (m, \*grid)
-        Data; NaN is missing. float32 is solved in float32, all else in float64.
+        Data; NaN is missing. float32 is solved in float32, all else in float64. A DataArray, here and below, is put into the order of the model by
+        its labels; results are NumPy arrays in that order.
     smoothness : float or (n,)
         Diagonal of :math:`\Lambda`: 1 / (standard deviation that the Laplacian of an unknown has by itself).
-    weights : broadcastable to y, (m,) for one weight per row, or None
+    weights : number, (m,), (m, 1) or broadcastable to y, optional
         Inverse variances; 0 or NaN is missing.
     mask : (\*grid) bool, optional
         False: the data of this pixel are not used.
@@ -609,6 +607,7 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     -----
     Conjugate gradients on :math:`H = A^T W A + \Lambda^2 L^T L`, which is applied, never formed. `SmoothInversion` has its parts.
     """
+    x0 = without_labels(aslinearoperator(model), y, "smooth_inversion", x0=x0)[2]
     problem = SmoothInversion(model, y, smoothness, weights, mask=mask, boundary=boundary, sampling=sampling, dtype=dtype)
     if preconditioner not in PRECONDITIONERS:
         raise _core.InvalidArgument(f"smooth_inversion: expected preconditioner {', '.join(map(repr, PRECONDITIONERS))}, got {preconditioner!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .array_like import arranged, exported, is_foreign, ndarray, relabelled
+from .array_like import arranged, exported, is_foreign, is_labelled, ndarray, relabelled
 from .arrays import at_least_one, columns, floating, plain
 from .identifiability import names, warn
 from .linear_operator import LinearOperator, aslinearoperator
@@ -136,10 +135,17 @@ def pixelwise(A: Any, who: str) -> LinearOperator:
     return op
 
 
-def rows_of(values: Any, rows: int, tail: tuple[int, ...], dtype: Any, name: str) -> np.ndarray:
-    """Values per row, or per row and pixel, as an array (rows, 1) or (rows, pixels)."""
-    given = plain(values, name)
-    v = given.astype(dtype, copy=False)
+def rows_of(values: Any, rows: int, tail: tuple[int, ...] | None, dtype: Any, name: str) -> np.ndarray:
+    """Values per row, or per row and pixel, as an array (rows, 1) or (rows, pixels), in their own precision where `dtype` is None.
+
+    They are a number, (rows,), (rows, 1), or broadcastable to (rows, \\*tail); any tail will do where it is None.
+    """
+    given = plain(ndarray(values), name)
+    if given.dtype.kind not in "biuf":
+        raise _core.InvalidArgument(f"{name}: expected real numbers, got {given.dtype}; convert them")
+    v = floating(given, name) if dtype is None else given.astype(dtype, copy=False)
+    if tail is None:
+        tail = v.shape[1:]
     if v.ndim < 2 or v.shape[1:] == (1,):
         v = v.reshape(-1, *[1] * len(tail))
     if v.ndim != 1 + len(tail) or v.shape[0] not in (1, rows) or any(n not in (1, m) for n, m in zip(v.shape[1:], tail)):
@@ -253,13 +259,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     KeyboardInterrupt
         Ctrl-C.
     """
-    xarray = sys.modules.get("xarray")
-    if xarray is not None and isinstance(y, xarray.DataArray):
-        return _labelled(A, y, weights, x0, dict(
-            method=method, null_space=null_space, prior=prior, damp=damp, tol=tol, atol=atol, btol=btol, conlim=conlim,
-            max_iterations=max_iterations, preconditioner=preconditioner, callback=callback, history=history, variances=variances,
-            arithmetic=arithmetic, dtype=dtype, threads=threads, chunk_size=chunk_size))
     op = pixelwise(A, "solve")
+    y, weights, x0, _, template = without_labels(op, y, "solve", weights=weights, x0=x0)
     if null_space not in _NULL_SPACE:
         raise _core.InvalidArgument(f"solve: expected null_space None, 'min-norm-velocity' or 'min-norm-phase', got {null_space!r}")
     if method in _DIRECT:
@@ -287,6 +288,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         out["history"] = out["history"][:int(out["iterations"].max(initial=0)) + 1]
     solution = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()},
                         method=ran, arithmetic=precision, parameters=names(op))
+    if template is not None:
+        return with_labels(op, template, solution)
     return _mapped(solution, lambda name, values: exported(values, foreign)) if foreign is not None else solution
 
 
@@ -327,33 +330,40 @@ def _mapped(solution: Solution, change: Callable[[str, Any], Any]) -> Solution:
     return replace(solution, **{name: change(name, values) for name, values in arrays.items() if values is not None})
 
 
-def _labelled(A: Any, y: Any, weights: Any, x0: Any, options: dict[str, Any]) -> Solution:
-    """`solve` on a DataArray: by the labels of the model, with those of its unknowns."""
-    op = pixelwise(A, "solve")
-    y = arranged(op.H, y)
+def without_labels(op: LinearOperator, y: Any, who: str, *, weights: Any = None, x0: Any = None, mask: Any = None) -> tuple[Any, Any, Any, Any, Any]:
+    """y, weights, x0 and mask without their labels, in the order of the operator and on the grid of y; and the labelled y, in that order, or None.
 
-    def values(of: Any, name: str, side: Any, like_rows: str) -> Any:
-        """Those of a DataArray in the order and on the grid of y, others as they are."""
-        if not isinstance(of, type(y)):
+    What has no labels is handed on.
+    """
+    template = arranged(op.H, y) if is_labelled(y) else None
+
+    def values(of: Any, name: str, side: Any, like_rows: str | None) -> Any:
+        if not is_labelled(of):
             return of
-        of = arranged(side, of)
-        grid = y.dims[1:]
-        unknown = [d for d in of.dims if d not in grid and d != (of.dims[0] if of.dims[:1] != grid[:1] else None)]
-        first = of.dims[0] if of.dims and of.dims[0] not in grid else None
-        if unknown:
-            raise _core.ShapeError(f"solve: expected {name} with dimensions among {(like_rows, *grid)}, got {of.dims}")
+        of = arranged(side, of) if side is not None else of
+        if template is None:
+            return of.values
+        grid = template.dims[1:]
+        first = of.dims[0] if like_rows is not None and of.dims and of.dims[0] not in grid else None
+        if any(d not in grid and d != first for d in of.dims):
+            among = (*([like_rows] if like_rows is not None else []), *grid)
+            raise _core.ShapeError(f"{who}: expected {name} with dimensions among {among}, got {of.dims}")
         for d in of.dims:
-            if d in grid and d in of.coords and d in y.coords and not of.coords[d].equals(y.coords[d]):
-                raise _core.InvalidArgument(f"solve: expected {name} on the grid of y, got other values of {d!r}; align them first")
+            if d in grid and d in of.coords and d in template.coords and not of.coords[d].equals(template.coords[d]):
+                raise _core.InvalidArgument(f"{who}: expected {name} on the grid of y, got other values of {d!r}; align them first")
         of = of.transpose(*([first] if first else []), *[d for d in grid if d in of.dims])
         if len(of.dims) == 1 and first:
             return of.values
         shape = [of.sizes[first] if first else 1, *(of.sizes[d] if d in of.dims else 1 for d in grid)]
-        return of.values.reshape(shape)
+        return of.values.reshape(shape if like_rows is not None else shape[1:])
 
-    weights = values(weights, "weights", op.H, str(y.dims[0]) if y.dims else "row")
-    x0 = values(x0, "x0", op, "parameter")
-    found = solve(op, y.values, weights, x0=x0, **options)
+    rows = str(template.dims[0]) if template is not None and template.dims else "row"
+    return (y if template is None else template.values, values(weights, "weights", op.H, rows), values(x0, "x0", op, "parameter"),
+            values(mask, "mask", None, None), template)
+
+
+def with_labels(op: LinearOperator, y: Any, found: Solution) -> Solution:
+    """The solution with the labels of y, a DataArray in the order of the operator, and with those of the unknowns."""
     coords = {name: c for name, c in y.coords.items() if set(c.dims) <= set(y.dims[1:])}
 
     def label(name: str, array: Any) -> Any:

@@ -245,7 +245,7 @@ def test_stops_where_told_and_calls_back():
     ({"y": np.full((9, 5, 6), np.nan)}, lp.InvalidArgument, "got none"),
     ({"weights": np.zeros(9)}, lp.InvalidArgument, "got none"),
     ({"weights": -np.ones(9)}, lp.InvalidArgument, "weights >= 0"),
-    ({"weights": np.ones(8)}, lp.ShapeError, "expected weights of shape"),
+    ({"weights": np.ones(8)}, lp.ShapeError, "weights: expected shape"),
     ({"mask": np.ones((5, 5), bool)}, lp.ShapeError, "mask of bool"),
     ({"smoothness": -1.0}, lp.InvalidArgument, "smoothness >= 0"),
     ({"smoothness": np.ones(3)}, lp.InvalidArgument, "one for each of 4"),

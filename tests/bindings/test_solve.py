@@ -272,6 +272,80 @@ def test_labels_of_xarray():
         lp.solve(A, cube, weights.rename(x="column"))
 
 
+def test_every_solver_orders_data_by_labels():
+    xarray = pytest.importorskip("xarray")
+    A = lp.Network(sequential(6, 2))
+    y, w = observe(A, 12, dtype=np.float64)
+    y, w = y.reshape(-1, 3, 4), w.reshape(-1, 3, 4)
+    K, mask = A.shape[0], np.arange(12).reshape(3, 4) != 5
+
+    def label(values, step=-1):
+        return xarray.DataArray(values, dims=("pair", "y", "x"), coords={"pair": ["_".join(p) for p in A.pairs], "x": np.arange(4.0)})[::step]
+
+    labelled, lw, coherence = label(y), label(w), 0.5 + 0.4 * np.tanh(y) ** 2
+    moved = labelled.transpose("y", "pair", "x")
+    expected = lp.solve(A, y, w, "cgls", tol=1e-10)
+
+    def check(got, expected):
+        np.testing.assert_array_equal(np.asarray(got), expected)
+
+    stepwise = lp.IterativeSolve(A, "cgls").solve(moved, lw, tol=1e-10)
+    check(stepwise.x, expected.x)
+    assert stepwise.x.dims == ("date", "y", "x") and list(stepwise.x.date.values) == A.dates[1:] and stepwise.status.dims == ("y", "x")
+    check(lp.solve(A, y, lw, "cgls", tol=1e-10).x, expected.x)   # labels of the weights alone
+    check(lp.Solve(A, lw) @ y, lp.Solve(A, w) @ y)
+    check(lp.smooth_inversion(A, moved, 0.5, lw.transpose("x", "pair", "y"), mask=xarray.DataArray(mask.T, dims=("x", "y")), tol=1e-8).x,
+          lp.smooth_inversion(A, y, 0.5, w, mask=mask, tol=1e-8).x)
+    found, plain = (lp.compare(A, *data, methods=["cholesky"], repeats=1) for data in ((moved, lw), (y, w)))
+    check(found.errors["cholesky"], plain.errors["cholesky"])
+    options = dict(looks=4, mask=mask)
+    for got, right in zip(lp.invert_arrays(moved, A, label(coherence), **options), lp.invert_arrays(y, A, coherence, **options)):
+        check(got, right)
+    reference = y[:, 0, 0]
+    check(lp.invert_arrays(moved, A, weight_func="no", reference_phase=label(y)[:, 0, 0])[0],
+          lp.invert_arrays(y, A, weight_func="no", reference_phase=reference)[0])
+    scene, start = A.over((3, 4)), np.ones((5, 3, 4)) * np.arange(5)[:, None, None]
+    labelled_start = xarray.DataArray(start, dims=("date", "y", "x"), coords={"date": A.dates[1:]})[::-1]
+    for solver in (lp.cgls, lp.lsqr):
+        check(solver(scene, labelled)[0], solver(scene, y)[0])
+        check(solver(A, labelled, labelled_start)[0], solver(A, y, start)[0])
+    normal = A.H @ A
+    check(lp.cg(normal, labelled_start, niter=30)[0], lp.cg(normal, start, niter=30)[0])
+    for engine in ("scipy", "pylops"):
+        check(lp.regularized_inversion(scene, labelled, [lp.Identity(scene.dims)], engine=engine)[0],
+              lp.regularized_inversion(scene, y, [lp.Identity(scene.dims)], engine=engine)[0])
+        check(lp.normal_equations_inversion(scene, labelled, [], epsI=0.1, x0=labelled_start, engine=engine)[0],
+              lp.normal_equations_inversion(scene, y, [], epsI=0.1, x0=start, engine=engine)[0])
+    other = label(y).assign_coords(pair=[f"p{k}" for k in range(K)])
+    for call in (lambda: lp.IterativeSolve(A).setup(other), lambda: lp.smooth_inversion(A, other, 1.0), lambda: lp.compare(A, other),
+                 lambda: lp.cgls(scene, other), lambda: lp.invert_arrays(other, A, weight_func="no"),
+                 lambda: lp.compare(A, labelled, lw.assign_coords(x=np.arange(4.0) + 1)), lambda: lp.Solve(A, other)):
+        with pytest.raises(lp.InvalidArgument, match="expected"):
+            call()
+
+
+@pytest.mark.parametrize("weights", [3.0, np.arange(1.0, 10), np.arange(1.0, 10)[:, None], np.arange(1.0, 13)[None],
+                                     np.arange(1.0, 13).reshape(1, 3, 4), np.arange(1.0, 10).reshape(9, 1, 1), np.arange(1.0, 28).reshape(9, 3, 1)],
+                         ids=lambda w: str(np.shape(w)))
+def test_weights_of_every_shape_everywhere(weights):
+    A = lp.Network(sequential(6, 2))
+    y, _ = observe(A, 12, dtype=np.float64)
+    flat = np.shape(weights)[1:] == (12,)
+    grid = (12,) if flat else (3, 4)
+    y = y.reshape(-1, *grid)
+    full = np.broadcast_to(np.reshape(weights, (9, *[1] * len(grid))) if np.size(weights) == 9 else weights, y.shape)
+    exact = lp.solve(A, y, full)
+    np.testing.assert_array_equal(lp.solve(A, y, weights).x, exact.x)
+    np.testing.assert_allclose(lp.Solve(A, weights) @ y if np.shape(weights) != (9, 3, 1) else exact.x, exact.x, rtol=1e-9, atol=1e-9)
+    if not flat:
+        np.testing.assert_allclose(lp.smooth_inversion(A, y, 0.5, weights, tol=1e-10).x, lp.smooth_inversion(A, y, 0.5, full, tol=1e-10).x, atol=1e-6)
+    for call in (lambda w: lp.solve(A, y, w), lambda w: lp.Solve(A, w), lambda w: lp.smooth_inversion(A, y.reshape(9, 3, 4), 1.0, w),
+                 lambda w: lp.IterativeSolve(A).setup(y, w), lambda w: lp.compare(A, y, w)):
+        for wrong in (np.ones(9, complex), np.array(["1"] * 9), np.array([None] * 9), "heavy"):
+            with pytest.raises(lp.InvalidArgument, match="weights: expected real numbers"):
+                call(wrong)
+
+
 def test_callback_and_interruption(capfd):
     A = lp.Network(sequential(60, 4))
     y, w = observe(A, 40000)
