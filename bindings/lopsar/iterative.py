@@ -61,7 +61,7 @@ class IterativeSolve:
 
     def setup(self, y: Any, weights: Any = None, *, prior: Any = None, x0: Any = None, damp: float = 0.0, tol: float = 1e-6,
               atol: float | None = None, btol: float | None = None, conlim: float = 1e8, max_iterations: int | None = None,
-              preconditioner: Any = None, history: bool = False, variances: bool = False, arithmetic: str = "auto", dtype: Any = None,
+              preconditioner: Any = "auto", history: bool = False, variances: bool = False, arithmetic: str = "auto", dtype: Any = None,
               threads: int | None = None) -> np.ndarray:
         """Take data and options as `solve` does, and begin anew.
 

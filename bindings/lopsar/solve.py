@@ -49,7 +49,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Preconditioner:
-    """An approximation to the inverse of the normal matrix, for the iterative methods: one of the functions below, or the text "jacobi".
+    """An approximation to the inverse of the normal matrix, for the iterative methods: one of the functions below, or a text that `solve` takes.
 
     ===============================  ================================================================
     ``Preconditioner.jacobi()``      its diagonal
@@ -176,13 +176,16 @@ def prior_list(prior: Any) -> list[Prior]:
     return [p if isinstance(p, Prior) else Prior(p) for p in several]
 
 
-def _preconditioner(given: Any, n: int, tail: tuple[int, ...], dtype: Any) -> tuple[Any, ...] | None:
+def _preconditioner(given: Any, op: LinearOperator, prior: Any, tail: tuple[int, ...], dtype: Any) -> tuple[Any, ...] | None:
+    n = op.shape[1]
+    if isinstance(given, str) and given == "auto":
+        given = None if type(op).__name__ == "Network" and not prior_list(prior) else Preconditioner.jacobi()
     if given is None:
         return None
     if isinstance(given, str) and given == "jacobi":
         given = Preconditioner.jacobi()
     if not isinstance(given, Preconditioner):
-        raise _core.InvalidArgument(f"solve: expected preconditioner None, 'jacobi' or one of lopsar.Preconditioner, got {given!r}")
+        raise _core.InvalidArgument(f"solve: expected preconditioner 'auto', 'jacobi', None or one of lopsar.Preconditioner, got {given!r}")
     if given.kind == "blocks":
         if len(given.labels) != n:
             raise _core.ShapeError(f"solve: expected a block label for each of {n} unknowns, got {len(given.labels)}")
@@ -198,7 +201,7 @@ def _preconditioner(given: Any, n: int, tail: tuple[int, ...], dtype: Any) -> tu
 
 def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_space: str | None = None, prior: Any = None, x0: Any = None,
           damp: float = 0.0, tol: float = 1e-6, atol: float | None = None, btol: float | None = None, conlim: float = 1e8,
-          max_iterations: int | None = None, preconditioner: Any = None, callback: Callable[[int, int], Any] | None = None,
+          max_iterations: int | None = None, preconditioner: Any = "auto", callback: Callable[[int, int], Any] | None = None,
           history: bool = False, variances: bool = False, arithmetic: str = "auto", dtype: Any = None, threads: int | None = None,
           chunk_size: int | None = None) -> Solution:
     r"""Minimize :math:`|W^{1/2}(A x - y)|^2 + \sum_i |W_i^{1/2}(R_i x - r_i)|^2 + \mathrm{damp}^2 |x|^2` for every pixel.
@@ -223,7 +226,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     damp : float
         In root inverse variance of the unknowns.
     tol : float
-        `atol` and `btol` where they are not given.
+        `atol` and `btol` where they are not given. It bounds residuals, not errors of x: these are up to the condition number of the weighted
+        model times `tol` (its square for "cg").
     atol, btol : float, optional
         Relative stops of Paige and Saunders (1982): :math:`|r| \le` `btol` :math:`|b| +` `atol` :math:`|A||x|` or
         :math:`|A^T r| \le` `atol` :math:`|A||r|`; CG knows :math:`|A^T r| \le` `atol` :math:`|A^T b|` only.
@@ -231,7 +235,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         CGLS and LSQR stop as not converged where the estimated condition number gets there.
     max_iterations : int, optional
         Of iterative methods. Default: 2 n + 20. Pixels that need more are ``Status.not_converged``, x what they had.
-    preconditioner : None, "jacobi" or Preconditioner
+    preconditioner : {"auto", "jacobi", None} or Preconditioner
+        Of iterative methods. "auto": none for a network without priors, else "jacobi", which unknowns of different units need.
     callback : function(done, total), optional
         Called about ten times a second with numbers of pixels, and at the end. False or an exception stops the solve.
     history : bool
@@ -265,7 +270,7 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         raise _core.InvalidArgument(f"solve: expected null_space None, 'min-norm-velocity' or 'min-norm-phase', got {null_space!r}")
     if method in _DIRECT:
         _refuse_iterative(method, history=history, variances=variances, x0=x0 is not None, max_iterations=max_iterations is not None,
-                          preconditioner=preconditioner is not None)
+                          preconditioner=not (preconditioner is None or isinstance(preconditioner, str) and preconditioner == "auto"))
     foreign = y if is_foreign(y) else None
     y = floating(ndarray(y) if foreign is not None else y, "y")
     if dtype is not None:
@@ -317,7 +322,7 @@ def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, pr
         "arithmetic": arithmetic, "priors": priors_of(prior, n, tail, y.dtype, "solve"), "damp": float(damp),
         "atol": float(tol if atol is None else atol), "btol": float(tol if btol is None else btol), "conlim": float(conlim),
         "max_iterations": at_least_one(max_iterations, "max_iterations") or 2 * n + 20,
-        "preconditioner": _preconditioner(preconditioner, n, tail, y.dtype), "threads": at_least_one(threads, "threads"),
+        "preconditioner": _preconditioner(preconditioner, op, prior, tail, y.dtype), "threads": at_least_one(threads, "threads"),
     }
     if x0 is not None:
         options["x0"] = columns(np.broadcast_to(rows_of(x0, n, tail, y.dtype, "solve: x0"), (n, int(np.prod(tail)))))

@@ -79,12 +79,43 @@ def test_fields_priors_and_chosen_pixels(tmp_path):
     whole = lp.solve(model, Y.astype(float), W, "cgls", prior=prior, preconditioner="jacobi", max_iterations=60, tol=1e-12)
     assert found.methods[1].iterations[2] == whole.iterations[which].max()   # so it solved these pixels with their fields
     found.plot(tmp_path / "curves.png")
-    assert lp.compare(A, Y, W, ["cg"], 10, repeats=0, tolerances=()).methods[0].seconds == []
+
+
+def test_chosen_pixels_are_a_grid():
+    y = Y.reshape(-1, 10, 12)
+    found = lp.compare(A, y, W.reshape(y.shape), "cholesky", 30, repeats=1)   # one method as a text
+    assert [m.method for m in found.methods] == ["cholesky"] and found.grid == (5, 6) and found.pixels == 30
+    rows, columns = (np.linspace(0, n - 1, k).astype(int) for n, k in ((10, 5), (12, 6)))
+    x = lp.solve(A, Y, W).x.reshape(14, 10, 12)[:, rows][:, :, columns].reshape(14, -1)
+    exact = lp.solve(A, Y.astype(float), W.astype(float)).x.reshape(14, 10, 12)[:, rows][:, :, columns].reshape(14, -1)
+    np.testing.assert_allclose(lp.compare(A, y, W.reshape(y.shape), "edge-flow", 30, repeats=1).errors["edge-flow"], np.abs(x - exact).max(axis=0))
+    for wanted in range(1, 121):
+        grid = lp.compare(A, y[:, :1] if wanted == 1 else y, methods=["edge-flow"], pixels=wanted, repeats=1).grid
+        assert wanted / 2 < np.prod(grid) < 2 * wanted + 1
+    one = lp.compare(A, Y, W, "cg", 1, repeats=1, tolerances=())
+    assert "1 pixel, " in str(one)
+
+
+def test_undetermined_dates_take_no_part(tmp_path):
+    apart = lp.Network([(DAY[i], DAY[j]) for i, j in ((0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5))])   # two parts
+    y = apart.todense() @ np.random.default_rng(1).normal(size=(5, 20))
+    y[:, 7] = np.nan
+    y[:3, 8] = np.nan   # nothing is tied to the reference
+    found = lp.compare(apart, y, repeats=1, tol=1e-10)
+    assert (found.pixels, found.compared, found.partial, found.undetermined) == (20, 18, 18, 3)
+    exact = lp.solve(apart, y, method="cholesky").x[:2]
+    for m in found.methods:
+        expected = np.nanmax(np.abs(lp.solve(apart, y, method=m.method, tol=1e-10).x[:2] - exact))
+        assert abs(m.max_error - expected) < 1e-12 and m.max_error < 1e-8
+        assert np.flatnonzero(np.isnan(found.errors[m.method])).tolist() == [7, 8]
+    assert "left out at 18 pixels (3 unknowns everywhere)" in " ".join(str(found).split())
+    found.plot(tmp_path / "apart.png")
 
 
 @pytest.mark.parametrize("call", [lambda: lp.compare(A, Y[:, 0]), lambda: lp.compare(A, Y, methods=["magic"]), lambda: lp.compare(A, Y, pixels=0),
                                   lambda: lp.compare(lp.FirstDerivative(5), Y), lambda: lp.compare(A, np.full_like(Y, np.nan)),
-                                  lambda: lp.compare(A, Y, W[1:])])
+                                  lambda: lp.compare(A, Y, W[1:]),
+                                  lambda: lp.compare(A, Y, repeats=0), lambda: lp.compare(A, Y, repeats=None), lambda: lp.compare(A, Y, pixels=1.5)])
 def test_errors(call):
     with pytest.raises(ValueError, match="expected"):
         call()

@@ -403,6 +403,24 @@ def test_history_start_and_limits(method):
 
 
 @pytest.mark.parametrize("method", ITERATIVE)
+def test_the_default_preconditioner_depends_on_the_model(method):
+    A, model, _ = joint(20)
+    y, w = observe(A, 20, dtype=np.float64)
+
+    def same(one, other):
+        return np.array_equal(one.x, other.x) and np.array_equal(one.iterations, other.iterations)
+
+    assert same(lp.solve(A, y, w, method), lp.solve(A, y, w, method, preconditioner=None))
+    assert not same(lp.solve(A, y, w, method), lp.solve(A, y, w, method, preconditioner="jacobi"))
+    for of, more in ((model, {}), (A, {"prior": np.eye(A.shape[1])})):
+        found = lp.solve(of, y, w, method, **more)
+        assert same(found, lp.solve(of, y, w, method, preconditioner="jacobi", **more))
+        assert not same(found, lp.solve(of, y, w, method, preconditioner=None, **more))
+        assert same(found, lp.IterativeSolve(of, method).solve(y, w, **more))
+    assert lp.solve(A, y, w, preconditioner="auto").method == "edge-flow"   # direct methods have none
+
+
+@pytest.mark.parametrize("method", ITERATIVE)
 def test_preconditioners_change_iterations_not_results(method):
     rng = np.random.default_rng(2)
     A = lp.Network(sequential(30, 3))
