@@ -63,8 +63,26 @@ def test_table_json_and_picture(network, tmp_path):
     assert numbers["methods"][2]["iterations"] == list(network.methods[2].iterations) and numbers["compared"] == 119
     figure = network.plot(tmp_path / "maps.png")
     assert (tmp_path / "maps.png").stat().st_size > 10000
-    titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert titles[:5] == [f"{m.method}: largest error per pixel" for m in network.methods] and "Accuracy against time" in titles
+    titles = {ax.get_title(loc="left"): ax for ax in figure.axes}
+    maps = [titles[m.method] for m in network.methods]
+    assert all(ax.get_aspect() == 1.0 and ax.images[0].get_array().shape == (10, 12) for ax in maps)
+    assert [ax.get_ylabel() for ax in figure.axes if "rad" in ax.get_ylabel()] == ["largest error (rad)"]   # of the color bar
+    assert all(ax.axison for ax in figure.axes) and "120 pixels" in figure.get_suptitle() and "edge-flow in float64" in figure.get_suptitle()
+    for name in ("cg", "cgls", "lsqr"):
+        for i, line in enumerate(titles[f"Convergence of {name}"].lines):
+            drawn, curve = line.get_ydata(), network.convergence[name][:, i]
+            np.testing.assert_array_equal(np.isnan(drawn), curve <= 1e-7)   # no flat line along the floor
+    assert titles["Convergence of cg"].get_ylabel() == "(|r_k| - |r_end|) / |r_0|"
+    ax = titles["Accuracy against time"]
+    assert ax.get_legend() is None and sorted(t.get_text() for t in ax.texts) == sorted(m.method for m in network.methods)
+    figure.draw_without_rendering()
+    low, high = ax.get_xlim()
+    ticks = [t for t in ax.get_xticks() if low <= t <= high]
+    assert len(ticks) >= 1 and all(f"{t:e}"[0] in "125" for t in ticks) and len(ax.get_xticks(minor=True)) == 0
+    assert all(float(ax.xaxis.get_major_formatter()(t)) == pytest.approx(t) for t in ticks)
+    boxes = [t.get_window_extent() for t in ax.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
 
 
 def test_fields_priors_and_chosen_pixels(tmp_path):
