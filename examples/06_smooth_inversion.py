@@ -88,9 +88,9 @@ if len(sys.argv) > 1:
         for smoothness, style in ((weak, "--"), (strong, "-")):
             run = runs[smoothness, kind]
             ax.semilogy(run.history, style, color=color, label=f"{kind}, smoothness {smoothness:g}: {run.iterations}")
-    ax.set(xlabel="iteration", ylim=(0.7e-4, 2))
+    ax.set(xlabel="iteration", ylabel="relative residual", ylim=(0.7e-4, 2))
     ax.set_title("Residual by preconditioner", loc="left", weight="bold")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, title="iterations")
     ax.spines[["top", "right"]].set_visible(False)
     figure.suptitle("Displacement on the last date, towards the satellite. Error of all dates with data: "
                     f"{rms(pixelwise, seen):.1f} mm pixel by pixel, {rms(smooth, seen):.1f} mm smooth; "

@@ -10,7 +10,6 @@ from ._core import (
     Interrupted,
     InvalidArgument,
     ShapeError,
-    Status,
     active_isa,
     isa_levels,
 )
@@ -47,6 +46,7 @@ from .solve import Preconditioner, Prior, Solution, solve
 from .solve_operator import Solve
 from .stack import Stack, open_stack
 from .stacking import Block, BlockDiag, HStack, Kronecker, VStack
+from .status import Status
 from .sums import CausalIntegration, Sum
 from .time_models import Exponential, Logarithm, Polyline, Polynomial, Seasonal, Step
 from .time_series import TimeSeries, invert_arrays

@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from .time_axis import date_key
 
-__all__ = ["applied", "arranged", "axis", "exported", "is_foreign", "ndarray", "relabelled"]
+__all__ = ["applied", "arranged", "axis", "exported", "is_foreign", "is_labelled", "ndarray", "ordered", "relabelled"]
 
 
 def is_foreign(x: Any) -> bool:
@@ -18,10 +18,15 @@ def is_foreign(x: Any) -> bool:
     return hasattr(x, "__dlpack__") and not isinstance(x, (np.ndarray, np.generic))
 
 
+def is_labelled(x: Any) -> bool:
+    """Whether `x` is a DataArray of xarray."""
+    xarray = sys.modules.get("xarray")
+    return xarray is not None and isinstance(x, xarray.DataArray)
+
+
 def applied(op: Any, x: Any) -> Any:
     """``op @ x`` as an array of the library of `x`."""
-    xarray = sys.modules.get("xarray")
-    if xarray is not None and isinstance(x, xarray.DataArray):
+    if is_labelled(x):
         return _labelled(op, x)
     return exported(op.dot(ndarray(x)), x) if is_foreign(x) else op.dot(np.asarray(x))
 
@@ -140,6 +145,11 @@ def _labelled(op: Any, x: Any) -> Any:
     """The result for a DataArray."""
     x = arranged(op, x)
     return relabelled(op, x, op.dot(x.values))
+
+
+def ordered(op: Any, x: Any) -> Any:
+    """`x` for ``op @ x``: the values of a DataArray in the order of the operator, anything else as it is."""
+    return arranged(op, x).values if is_labelled(x) else x
 
 
 def arranged(op: Any, x: Any) -> Any:

@@ -18,6 +18,8 @@ from . import _core
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .stack import Cube, Stack
+
 __all__ = ["main"]
 
 WHY = {
@@ -411,6 +413,15 @@ def _report(job: Any, report: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _cube(stack: Stack, name: str, what: str, help_: str) -> Cube:
+    """A dataset of the stack, or the error of `lopsar invert`."""
+    try:
+        return stack[name]
+    except KeyError:
+        cubes = ", ".join(n for n in stack.datasets if n not in ("date", "bperp", "dropIfgram")) or "none"
+        raise ValueError(f"{stack.path}: {name}: expected {what}, got none among {cubes}; {help_}") from None
+
+
 def _compare(chosen: argparse.Namespace) -> None:
     import numpy as np
 
@@ -431,11 +442,11 @@ def _compare(chosen: argparse.Namespace) -> None:
     weighted = chosen.weight_func != "no"
     y = np.empty((pairs, len(ys), len(xs)), np.float32)
     w = np.empty_like(y) if weighted else None
-    try:
-        phase = stack[chosen.dataset]
-        coherence = stack["coherence"] if weighted else None
-    except KeyError as error:
-        raise ValueError(f"{error.args[0]}" + ("; or choose --weight-func no" if weighted and "coherence" in str(error) else "")) from None
+    if "phase" not in chosen.dataset.lower():
+        raise ValueError(f"compare: expected a dataset of unwrapped phase, got {chosen.dataset!r}; choose one of unwrapPhase*")
+    phase = _cube(stack, chosen.dataset, "a dataset of phase", "name one of these")
+    coherence = _cube(stack, "coherence", f"a dataset for the weights {chosen.weight_func!r}",
+                      "add it, or choose the weight function 'no' (-w no)") if weighted else None
     function = _core.weight_function(chosen.weight_func)
     looks = stack.looks if chosen.weight_func in ("var", "fim") else 1
     for i, row in enumerate(ys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import math
 import time
 import warnings
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ import numpy as np
 
 from . import _core
 from .array_like import ndarray
-from .arrays import floating
-from .identifiability import IdentifiabilityWarning
+from .arrays import at_least_one, floating
+from .identifiability import IdentifiabilityWarning, names
 from .linear_operator import LinearOperator
-from .solve import Prior, pixelwise, prior_list, rows_of, solve
+from .solve import Prior, pixelwise, prior_list, rows_of, solve, without_labels
+from .status import Status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +30,6 @@ __all__ = ["Comparison", "MethodReport", "compare"]
 
 ITERATIVE = ("cg", "cgls", "lsqr")
 QUANTILES = (0.1, 0.5, 0.9, 1.0)
-Status = _core.Status
 _HISTORY_PIXELS = 2000   # as many histories as a curve needs
 
 
@@ -41,7 +42,7 @@ class MethodReport:
     method, arithmetic : str
         That ran.
     max_error, rms_error : float
-        Of x against the reference, in the unit of x, over pixels that the reference solved in full.
+        Of x against the reference, in the unit of x, over the unknowns that the data determine.
     relative_error : float
         The largest, over parameters, of rms error / rms value: parameters of different units count alike.
     seconds_per_pixel : float
@@ -53,9 +54,10 @@ class MethodReport:
     unconverged : int
         Pixels with ``Status.not_converged`` or ``breakdown``.
     differing : int
-        Pixels whose status is another than that of the reference.
+        Pixels whose status is another than that of the reference. (Iterative methods see no rank: they say ok where it says rank_deficient.)
     memory : int or None
-        Bytes by which the process grew at most while it ran, results included; None where the system does not say.
+        Bytes by which the resident memory of the process grew at most while it ran, results included: 0 where memory freed before was enough;
+        None where the system does not say.
     """
 
     method: str
@@ -80,8 +82,8 @@ class Comparison:
     methods : list of MethodReport
     reference : str
         What the others are measured against, e.g. "edge-flow in float64".
-    pixels, compared : int
-        Solved, and solved in full by the reference: only these are compared.
+    pixels, compared, partial : int
+        Solved; compared, because data determine some of their unknowns; and of these those where data leave others free, which are not compared.
     shape : (int, int)
         Of the model.
     errors : dict of (pixels,) arrays
@@ -92,6 +94,10 @@ class Comparison:
         Of iterative methods run to several tolerances.
     grid : tuple of int
         Shape of the pixels.
+    undetermined : int
+        Unknowns that the data determine at no pixel.
+    unit : str
+        Of x where all unknowns have the same, rad for a network (or what the attribute ``units`` of y says), else empty.
     """
 
     methods: list[MethodReport]
@@ -103,27 +109,44 @@ class Comparison:
     convergence: dict[str, np.ndarray] = field(repr=False)
     accuracy: dict[str, list[tuple[float, float, float]]] = field(repr=False)
     grid: tuple[int, ...] = ()
+    partial: int = 0
+    undetermined: int = 0
+    unit: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers but those of single pixels, for JSON."""
         return {
-            "reference": self.reference, "pixels": self.pixels, "compared": self.compared, "shape": list(self.shape),
+            "reference": self.reference, "pixels": self.pixels, "compared": self.compared, "partial": self.partial,
+            "undetermined": self.undetermined, "unit": self.unit, "shape": list(self.shape),
             "methods": [asdict(m) for m in self.methods],
             "convergence": {name: {"quantiles": list(QUANTILES), "values": curve.tolist()} for name, curve in self.convergence.items()},
             "accuracy": {name: [{"tolerance": a, "seconds_per_pixel": b, "relative_error": c} for a, b, c in points]
                          for name, points in self.accuracy.items()},
         }
 
+    def summary(self) -> str:
+        """What was compared, in words."""
+        def count(n: int) -> str:
+            return f"{n:,} pixel{'' if n == 1 else 's'}"
+
+        text = f"{count(self.pixels)}, {self.shape[0]} rows, {self.shape[1]} unknowns; errors against {self.reference}"
+        if self.compared != self.pixels:
+            text += f", at {count(self.compared)} with data"
+        if self.partial:
+            text += f"; unknowns that data leave free are left out at {count(self.partial)}"
+        if self.undetermined:
+            text += f" ({self.undetermined} unknown{'' if self.undetermined == 1 else 's'} everywhere)"
+        return text
+
     def table(self) -> Table:
         """For rich."""
         from rich import box
         from rich.table import Table
 
-        table = Table(title=f"{self.pixels:,} pixels, {self.shape[0]} rows, {self.shape[1]} unknowns; errors against {self.reference}"
-                      + (f", of {self.compared:,} pixels that it solves in full" if self.compared != self.pixels else ""),
+        table = Table(title=self.summary(),
                       box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
         table.add_column("method", style="cyan", no_wrap=True)
-        for name in ("arithmetic", "max error", "rms error", "relative", "time / pixel", "iterations", "unconverged", "memory"):
+        for name in ("arithmetic", "max error", "rms error", "relative", "time / pixel", "iterations", "unconverged", "process grew"):
             table.add_column(name, justify="right", no_wrap=True)
         for m in self.methods:
             least, median, most = m.iterations
@@ -181,8 +204,18 @@ def chosen_pixels(op: LinearOperator, which: np.ndarray) -> LinearOperator:
                                         np.ascontiguousarray(values.reshape(len(matrix["factors"]), len(which))), op.name or "Pattern"))
 
 
-def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | None = None, pixels: int | None = None, *, prior: Any = None,
-            damp: float = 0.0, tol: float = 1e-6, max_iterations: int | None = None, preconditioner: Any = None, arithmetic: str = "auto",
+def _spread(grid: tuple[int, ...], pixels: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    """About so many pixels, evenly spread over a grid, on a grid of their own: their numbers, and its shape."""
+    counts: list[int] = []
+    for i, n in enumerate(grid):   # steps as equal along all axes as whole pixels allow
+        share = pixels / math.prod(counts) / math.prod(grid[i:])
+        counts.append(min(n, max(1, round(n * share ** (1 / (len(grid) - i))))))
+    places = [np.linspace(0, n - 1, count).astype(int) for n, count in zip(grid, counts)]
+    return np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), grid).ravel(), tuple(counts)
+
+
+def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str] | None = None, pixels: int | None = None, *, prior: Any = None,
+            damp: float = 0.0, tol: float = 1e-6, max_iterations: int | None = None, preconditioner: Any = "auto", arithmetic: str = "auto",
             repeats: int = 3, tolerances: Sequence[float] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7), threads: int | None = None) -> Comparison:
     """Solve the same pixels by several methods and measure them.
 
@@ -190,14 +223,14 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
     ----------
     model, y, weights, prior, damp, max_iterations, preconditioner, arithmetic, threads
         As for `solve`.
-    methods : sequence of str, optional
+    methods : str or sequence of str, optional
         Default: "edge-flow" for a network without priors and damp, "cholesky", "cg", "cgls", "lsqr".
     pixels : int, optional
-        Evenly spread over those of y; all by default.
+        About so many, evenly spread over those of y: of a scene (K, rows, columns) on a grid. All by default.
     tol : float
         Of iterative methods in the table.
     repeats : int
-        Timed runs of each method, which take turns; one more before is not timed.
+        Timed runs of each method, 1 or more, which take turns; one more before is not timed.
     tolerances : sequence of float
         For accuracy against time, as many runs each; empty: none.
 
@@ -208,13 +241,19 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
     Raises
     ------
     ShapeError, InvalidArgument
-        As `solve`; no pixel that the reference solves in full.
+        As `solve`; no pixel of which data determine an unknown; repeats below 1.
 
     Notes
     -----
-    The reference is computed in float64 whatever the type of y: by edge flow where the model is a network, else by Cholesky.
+    The reference is computed in float64 whatever the type of y: by edge flow where the model is a network, else by Cholesky. Unknowns that the data
+    of a pixel leave free, e.g. dates that no pair joins with the reference date, take no part.
     """
     op = pixelwise(model, "compare")
+    y, weights, _, _, labelled = without_labels(op, y, "compare", weights=weights)
+    units = {unit for _, unit in names(op)}
+    unit = units.pop() if len(units) == 1 else ""
+    if type(op).__name__ == "Network":
+        unit = str(labelled.attrs.get("units", "rad")) if labelled is not None else "rad"
     y = floating(ndarray(y), "y")
     if y.ndim < 2:
         raise _core.ShapeError(f"compare: expected y of shape ({op.shape[0]}, pixels), got {y.shape}")
@@ -223,11 +262,13 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
     w = None if weights is None else rows_of(weights, op.shape[0], grid, y.dtype, "compare: weights")
     priors = [Prior(p.op, *(None if v is None else rows_of(v, p.op.shape[0], grid, y.dtype, "compare: prior") for v in (p.data, p.weights)))
               for p in prior_list(prior)]
-    if pixels is not None and pixels < flat.shape[1]:
-        if pixels < 1:
-            raise _core.InvalidArgument(f"compare: expected 1 pixel or more, got {pixels}")
-        which = np.linspace(0, flat.shape[1] - 1, pixels).astype(int)
-        flat, grid = flat[:, which], (pixels,)
+    if at_least_one(repeats, "compare: repeats") == 0:
+        raise _core.InvalidArgument("compare: expected repeats of 1 or more, got None")
+    if isinstance(methods, str):
+        methods = [methods]
+    if at_least_one(pixels, "compare: pixels") and pixels is not None and pixels < flat.shape[1]:
+        which, grid = _spread(grid, pixels)
+        flat = flat[:, which]
 
         def part(values: Any) -> Any:
             return values if values is None or values.shape[1] == 1 else values[:, which]
@@ -251,18 +292,19 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
     exact_priors = [Prior(p.op, *(None if v is None else v.astype(np.float64) for v in (p.data, p.weights))) for p in priors]
     exact = solve(op, flat.astype(np.float64), exact_w, "edge-flow" if network else "cholesky", prior=exact_priors or None, damp=damp,
                   threads=threads, arithmetic="float64")
-    good = exact.status == int(Status.ok)
+    known = np.isfinite(exact.x) & np.isin(exact.status, (Status.ok, Status.rank_deficient))
+    good, count = known.any(axis=0), known.sum(axis=1)
     if not good.any():
-        raise _core.InvalidArgument("compare: expected pixels whose unknowns are all determined, got none; add data, a prior or damp")
-    scale = np.sqrt(np.mean(exact.x[:, good] ** 2, axis=1))
+        raise _core.InvalidArgument("compare: expected pixels with data that determine an unknown, got none; add data, a prior or damp")
+    somewhere = count > 0
+    scale = np.sqrt((np.where(known, exact.x, 0)[somewhere] ** 2).sum(axis=1) / count[somewhere])
 
     def errors(x: np.ndarray) -> tuple[np.ndarray, float, float]:
         """Of each pixel the largest; rms; relative."""
-        difference = np.where(good, x.astype(np.float64) - exact.x, np.nan)
-        rms = np.sqrt(np.nanmean(difference**2, axis=1))
-        largest = np.full(x.shape[1], np.nan)
-        largest[good] = np.abs(difference[:, good]).max(axis=0)
-        return largest, float(np.sqrt(np.mean(rms**2))), float(np.max(rms / np.where(scale > 0, scale, 1)))
+        difference = np.where(known, x.astype(np.float64) - exact.x, 0)
+        rms = np.sqrt((difference[somewhere]**2).sum(axis=1) / count[somewhere])
+        largest = np.where(good, np.abs(difference).max(axis=0), np.nan)
+        return largest, float(np.sqrt((difference**2).sum() / known.sum())), float(np.max(rms / np.where(scale > 0, scale, 1)))
 
     seconds: dict[str, list[float]] = {m: [] for m in methods}
     found, memory = {}, {}
@@ -282,11 +324,11 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
         s = found[m]
         of_pixels[m], rms, relative = errors(s.x)
         counts = s.iterations[good]
-        per_pixel = float(np.median(seconds[m])) / flat.shape[1] if seconds[m] else float("nan")
+        per_pixel = float(np.median(seconds[m])) / flat.shape[1]
         reports.append(MethodReport(
-            s.method, s.arithmetic, float(np.nanmax(of_pixels[m])), rms, relative, per_pixel, seconds[m],
+            s.method, s.arithmetic, float(of_pixels[m][good].max()), rms, relative, per_pixel, seconds[m],
             (int(counts.min()), float(np.median(counts)), int(counts.max())),
-            int(np.isin(s.status, (int(Status.not_converged), int(Status.breakdown))).sum()), int((s.status != exact.status).sum()), memory[m]))
+            int(np.isin(s.status, (Status.not_converged, Status.breakdown)).sum()), int((s.status != exact.status).sum()), memory[m]))
 
     convergence: dict[str, np.ndarray] = {}
     accuracy: dict[str, list[tuple[float, float, float]]] = {}
@@ -309,10 +351,11 @@ def compare(model: Any, y: Any, weights: Any = None, methods: Sequence[str] | No
         points = []
         for tolerance in tolerances:
             took = []
-            for _ in range(max(1, repeats)):
+            for _ in range(repeats):
                 start = time.perf_counter()
                 x = run(m, tol=tolerance).x
                 took.append(time.perf_counter() - start)
             points.append((float(tolerance), float(np.median(took)) / flat.shape[1], errors(x)[2]))
         accuracy[m] = points
-    return Comparison(reports, f"{exact.method} in float64", flat.shape[1], int(good.sum()), op.shape, of_pixels, convergence, accuracy, grid)
+    return Comparison(reports, f"{exact.method} in float64", flat.shape[1], int(good.sum()), op.shape, of_pixels, convergence, accuracy, grid,
+                      int((good & ~known.all(axis=0)).sum()), int((~somewhere).sum()), unit)

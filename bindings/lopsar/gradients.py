@@ -34,12 +34,12 @@ def vector_jacobian(op: LinearOperator, y: np.ndarray, weights: np.ndarray | Non
     rows, tail = op.shape[0], y.shape[1:]
     w = np.ones((rows, 1), y.dtype) if weights is None else rows_of(weights, rows, tail, y.dtype, "solve: weights")
     flat = y.reshape(rows, -1)
-    seen = ~np.isnan(flat) & (w > 0)
+    seen = np.isfinite(flat) & (w > 0) & np.isfinite(w)
     used = w if seen.all() else np.where(seen, w, 0)
     priors = [Prior(p.op, None, None if p.weights is None else rows_of(p.weights, p.op.shape[0], tail, y.dtype, "solve: prior"))
               for p in prior_list(prior)]
     g = np.where(np.isnan(x), 0, gradient).astype(y.dtype).reshape(op.shape[1], -1)
-    of_y = Solve(op, np.ascontiguousarray(used), prior=priors, damp=damp).rmatmat(g)
+    of_y = Solve(op, np.ascontiguousarray(used), prior=priors, damp=damp, _warn=False).rmatmat(g)   # the solve has warned
     if weights is None:
         return of_y.reshape(y.shape), None
     found = x.reshape(op.shape[1], -1)
@@ -48,7 +48,7 @@ def vector_jacobian(op: LinearOperator, y: np.ndarray, weights: np.ndarray | Non
         if any(p.data is not None for p in data):
             found = np.where(np.isnan(found), 0, found)
         else:
-            found = Solve(op, np.ascontiguousarray(used), prior=priors, damp=damp, _fit=True).matmat(np.where(seen, flat, 0))
+            found = Solve(op, np.ascontiguousarray(used), prior=priors, damp=damp, _fit=True, _warn=False).matmat(np.where(seen, flat, 0))
     residual = flat - op.matmat(found)
     of_w = np.zeros(flat.shape, y.dtype)
     np.divide(residual * of_y, used, out=of_w, where=seen)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 import weakref
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +27,7 @@ class TradeOff:
     Attributes
     ----------
     parameters : tuple of str
-        Their names: those of the operator, dates of a series, else ``x0``, ``x1``, ...
+        Their names: those of the operator, dates of a series, else ``x0``, ``x1``, ...; names that several have are followed by the column.
     columns : tuple of int
         Their columns of the model.
     freedom : int
@@ -122,19 +124,53 @@ def identifiability(model: Any, prior: Any = None) -> Identifiability:
     cache = op.__dict__.setdefault("_identified", {})
     if key not in cache:
         found = _core.identifiability(op._node(), [p._node() for p in priors])
-        texts = [name for name, _ in names(op)]
+        texts = _told_apart([name for name, _ in names(op)])
         groups = tuple(TradeOff(tuple(texts[c] if texts else f"x{c}" for c in group.columns), tuple(group.columns), group.freedom)
                        for group in found.groups)
         for old in [k for k in cache if any(ref() is None for ref in k)]:
             del cache[old]
-        cache[key] = Identifiability(groups, found.rank, found.checked, _core.describe_identifiability(found, op._node(), texts))
+        cache[key] = Identifiability(groups, found.rank, found.checked, _described(groups, type(op).__name__ == "Network"))
     return cache[key]
 
 
-def warn(op: LinearOperator, prior: Any, stacklevel: int) -> None:
-    """A warning where the model has parameters that trade off."""
+def _told_apart(texts: list[str]) -> list[str]:
+    """Names with the number of their column where several have the same."""
+    count = Counter(texts)
+    return [text if count[text] == 1 else f"{text} (column {c})" for c, text in enumerate(texts)]
+
+
+def _described(groups: tuple[TradeOff, ...], network: bool) -> str:
+    """What trades off, and the remedies that fit the model."""
+    text = ""
+    for group in groups:
+        shown, many = list(group.parameters), len(group.columns)
+        if many > 8:   # the first and the last: stacks put dates first and what is fitted beside them last
+            shown[4:-4] = [f"... ({many - 8} more)"]
+        text += (f"{shown[0]} is in no observation. " if many == 1 else
+                 f"{', '.join(shown)} trade off against each other: the data determine {many - group.freedom} of these {many} unknowns. ")
+    if not groups:
+        return ""
+    if network:
+        return text + ("No pair joins these dates with the reference: add pairs that do, or let null_space='min-norm-velocity' (or "
+                       "'min-norm-phase') of solve fill them.")
+    dates = any(name.partition(" ")[0].isdigit() for group in groups for name in group.parameters)
+    return text + ("Take a deformation model instead of free dates (Network @ HStack of time models), add a prior (smoothness by TimeDifference, or "
+                   "what is known of a parameter), leave out what trades off, or damp." if dates else
+                   "Leave out all but one of what trades off, add a prior (what is known of a parameter), or damp.")
+
+
+def warn(op: LinearOperator, prior: Any) -> None:
+    """A warning, at the line that called lopsar, where the model has parameters that trade off."""
     if type(op).__name__ == "Network" and prior is None:   # whose status and null_space say it pixel by pixel
         return
     found = identifiability(op, prior)
     if found.groups:
-        warnings.warn(found.message, IdentifiabilityWarning, stacklevel=stacklevel + 1)
+        warn_caller(found.message)
+
+
+def warn_caller(message: str) -> None:
+    """An `IdentifiabilityWarning` at the innermost line that is not of this package."""
+    frame, level, package = sys._getframe(1), 2, __name__.partition(".")[0]
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, IdentifiabilityWarning, stacklevel=level)

@@ -10,8 +10,8 @@ import numpy as np
 from . import _core
 from .array_like import ndarray
 from .arrays import columns, floating
-from .identifiability import names
-from .solve import Solution, pixelwise, prepared
+from .identifiability import names, warn
+from .solve import Solution, pixelwise, prepared, with_labels, without_labels
 
 __all__ = ["IterativeSolve"]
 
@@ -56,11 +56,12 @@ class IterativeSolve:
         self._cores = {np.dtype(np.float32): _core.IterativeSolve32, np.dtype(np.float64): _core.IterativeSolve64}
         self._core: Any = self._cores[np.dtype(np.float64)](self._op._node(), method)   # which checks the method
         self._tail: tuple[int, ...] | None = None
+        self._template: Any = None   # y with its labels
         self.cost: list[np.ndarray] = []
 
     def setup(self, y: Any, weights: Any = None, *, prior: Any = None, x0: Any = None, damp: float = 0.0, tol: float = 1e-6,
               atol: float | None = None, btol: float | None = None, conlim: float = 1e8, max_iterations: int | None = None,
-              preconditioner: Any = None, history: bool = False, variances: bool = False, arithmetic: str = "auto", dtype: Any = None,
+              preconditioner: Any = "auto", history: bool = False, variances: bool = False, arithmetic: str = "auto", dtype: Any = None,
               threads: int | None = None) -> np.ndarray:
         """Take data and options as `solve` does, and begin anew.
 
@@ -69,10 +70,13 @@ class IterativeSolve:
         (n, ...)
             x0.
         """
+        y, weights, x0, _, self._template = without_labels(self._op, y, "IterativeSolve", weights=weights, x0=x0)
         values = floating(ndarray(y), "y")
         values = values if dtype is None else floating(values.astype(dtype), "dtype")
         options = prepared(self._op, values, weights, method=self._method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol,
                            conlim=conlim, max_iterations=max_iterations, preconditioner=preconditioner, arithmetic=arithmetic, threads=threads)
+        if not damp:
+            warn(self._op, prior)
         self._core = self._cores[values.dtype](self._op._node(), self._method)
         self._core.setup(columns(values), options, history)
         self._dtype, self._tail, self._history, self._variances = values.dtype, values.shape[1:], history, variances
@@ -132,8 +136,9 @@ class IterativeSolve:
         if self._history:
             out["history"] = out["history"][:self._core.iteration + 1]
         method, arithmetic = self._core.report
-        return Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()}, method=method, arithmetic=arithmetic,
-                        parameters=names(self._op))
+        found = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()}, method=method,
+                         arithmetic=arithmetic, parameters=names(self._op))
+        return found if self._template is None else with_labels(self._op, self._template, found)
 
     def finalize(self) -> Solution:
         """The state, last of all."""

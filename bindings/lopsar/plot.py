@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -650,56 +651,104 @@ def plot_comparison(comparison: Any, out: str | Path | None = None) -> Figure:
         Errors of pixels (maps where the pixels have two axes, else from the smallest to the largest), residuals of iterative methods after each
         iteration at quantiles of the pixels, accuracy against time.
     """
+    from matplotlib.colors import LogNorm
+
     c = comparison
     maps = len(c.grid) == 2 and min(c.grid) > 1
     curves = list(c.convergence)
-    panels = [("error", m.method) for m in c.methods] if maps else [("errors", "")]
-    panels += [*(("convergence", name) for name in curves), ("accuracy", "")]
-    columns = min(len(panels), 4)
-    rows = -(-len(panels) // columns)
-    figure = _new_figure(4.6 * columns, 3.7 * rows)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    below = len(curves) + 1 + (not maps)
+    width = max(3.9 * below, 2.9 * len(c.methods) if maps else 0)
+    height = min(max(width / len(c.methods) * c.grid[0] / c.grid[1], 1.6), 5.0) + 0.5 if maps else 0
+    figure = _new_figure(width, height + 4.3)
+    figure.suptitle("\n".join(wrap(c.summary(), int(11 * width))), fontsize=11)
     color = {m.method: COLORS[i % len(COLORS)] for i, m in enumerate(c.methods)}
     values = np.concatenate([e[np.isfinite(e) & (e > 0)] for e in c.errors.values()] or [np.ones(1)])
-    low, high = (np.log10(np.quantile(values, q)) for q in (0.01, 1)) if values.size else (-8.0, 0.0)
-    image = None
-    for ax, (kind, name) in zip(axes, panels):
-        if kind == "error":
-            with np.errstate(divide="ignore"):
-                logs = np.log10(c.errors[name]).reshape(c.grid)
+    low, high = (float(np.quantile(values, 0.01)), float(values.max())) if values.size else (1e-8, 1.0)
+    high = max(high, 10 * low)
+    error = f"largest error ({c.unit})" if c.unit else "largest error"
+    if maps:
+        upper, lower = cast("Any", figure.subfigures(2, 1, height_ratios=(height, 3.8)))
+        grid = upper.subplots(1, len(c.methods), squeeze=False)[0]
+        for ax, m in zip(grid, c.methods):
             ax.set_facecolor(EMPTY)
-            image = ax.imshow(np.where(np.isneginf(logs), low, logs), vmin=low, vmax=max(high, low + 1), cmap="viridis", aspect="auto")
-            ax.set(title=f"{name}: largest error per pixel", xticks=[], yticks=[])
-        elif kind == "errors":
-            for method, errors in c.errors.items():
-                known = np.sort(errors[np.isfinite(errors)])
-                ax.plot(np.linspace(0, 100, len(known)), np.maximum(known, 1e-300), label=method, color=color[method])
-            ax.set(title="Largest error per pixel", xlabel="% of pixels", ylabel=f"against {c.reference}", yscale="log")
-            ax.set_ylim(bottom=10 ** (low - 1))
-            ax.grid(True)
-            ax.legend()
-        elif kind == "convergence":
-            curve = np.maximum(c.convergence[name], 1e-9)
-            for i, (label, alpha) in enumerate((("10 %", 0.35), ("50 %", 1.0), ("90 %", 0.6), ("worst pixel", 0.35))):
-                ax.plot(curve[:, i], label=label, color=color[name], alpha=alpha, lw=2.2 if i == 1 else 1.2, ls="-" if i < 3 else "--")
-            ax.set(title=f"{name}: convergence", xlabel="iteration", ylabel="residual above its last, relative", yscale="log")
-            ax.grid(True)
-            ax.legend()
-        else:
-            for m in c.methods:
-                points = c.accuracy.get(m.method)
-                if points:
-                    ax.plot([1e6 * p[1] for p in points], [p[2] for p in points], ".-", color=color[m.method], alpha=0.7)
-                ax.plot(1e6 * m.seconds_per_pixel, m.relative_error, "o", ms=8, color=color[m.method], label=m.method)
-            ax.set(title="Accuracy against time", xlabel="microseconds per pixel", ylabel="relative error", xscale="log", yscale="log")
-            ax.xaxis.set_minor_formatter(lambda value, position: "")
-            ax.grid(True)
-            ax.legend()
-    for ax in axes[len(panels):]:
-        ax.set_axis_off()
-    if image is not None:
-        figure.colorbar(image, ax=list(axes[:len(c.methods)]), label="log10 of the error", shrink=0.8)
+            image = ax.imshow(np.clip(c.errors[m.method], low, None).reshape(c.grid), norm=LogNorm(low, high), cmap="viridis", aspect="equal",
+                              interpolation="nearest")
+            ax.set(xticks=[], yticks=[])
+            ax.set_title(m.method)
+        upper.colorbar(image, ax=list(grid), label=error, shrink=0.9, fraction=0.05, extend="min")
+    else:
+        lower = figure
+    axes = lower.subplots(1, below, squeeze=False)[0]
+    if not maps:
+        for method, errors in c.errors.items():
+            known = np.sort(errors[np.isfinite(errors)])
+            axes[0].plot(np.linspace(0, 100, len(known)), np.where(known > 0, known, np.nan), label=method, color=color[method])
+        axes[0].set(xlabel="% of pixels", ylabel=error, yscale="log", ylim=(low / 10, None))
+        axes[0].set_title("Error per pixel")
+        axes[0].legend()
+    for ax, name in zip(axes[-len(curves) - 1:-1], curves):
+        single = next(m.arithmetic for m in c.methods if m.method == name) == "float32"
+        floor = 1e-7 if single else 1e-10   # below, what is left is rounding
+        for i, label in enumerate(("10 %", "50 %", "90 %", "all")):
+            curve = c.convergence[name][:, i]
+            ax.plot(np.where(curve > floor, curve, np.nan), label=label, color=color[name], alpha=(0.35, 1.0, 0.6, 0.35)[i],
+                    lw=2.2 if i == 1 else 1.2, ls="-" if i < 3 else "--")
+        ax.set(xlabel="iteration", ylabel="(|r_k| - |r_end|) / |r_0|" if name == curves[0] else "", yscale="log", ylim=(floor, 2))
+        ax.set_title(f"Convergence of {name}")
+        ax.legend(title="of pixels are below", fontsize=9, title_fontsize=9)
+    _accuracy_against_time(figure, axes[-1], c, color)
+    for ax in axes:
+        ax.grid(True)
     return _save(figure, out)
+
+
+def _accuracy_against_time(figure: Figure, ax: Axes, c: Any, color: dict[str, str]) -> None:
+    """Relative errors over microseconds per pixel, each method named beside its point."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    found = [m for m in c.methods if np.isfinite(m.relative_error)]
+    curves = {m.method: [(1e6 * p[1], p[2]) for p in c.accuracy.get(m.method) or [] if p[2] > 0] for m in found}
+    positive = [m.relative_error for m in found if m.relative_error > 0] + [e for points in curves.values() for _, e in points]
+    least = min(positive, default=1e-16) / 10   # where errors of 0 are drawn
+    points = {m.method: (1e6 * m.seconds_per_pixel, max(m.relative_error, least)) for m in found}
+    for name, line in curves.items():
+        if line:
+            ax.plot(*zip(*line), ".-", color=color[name], alpha=0.6, lw=1.2, ms=5)
+    for name, point in points.items():
+        ax.plot(*point, "o", ms=8, color=color[name], mec="white")
+    ax.set(xlabel="microseconds per pixel", ylabel="relative error", xscale="log", yscale="log")
+    ax.set_title("Accuracy against time")
+    times = [p[0] for p in points.values()] + [t for line in curves.values() for t, _ in line]
+    if times:
+        low, high = min(times) / 1.5, max(times) * 1.5
+        ax.set_xlim(low, high)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    figure.draw_without_rendering()   # places panels, so that labels know where there is room
+    scale, frame = 72 / figure.dpi, ax.get_window_extent()
+    dots = {name: ax.transData.transform(point) * scale for name, point in points.items()}
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots.values()]
+    taken += [(x - 2, y - 2, x + 2, y + 2) for line in curves.values() for x, y in (ax.transData.transform(p) * scale for p in line)]
+    inside = (frame.x0 * scale, frame.y0 * scale, frame.x1 * scale, frame.y1 * scale)
+    for name, (x, y) in dots.items():
+        zero = next(m.relative_error for m in found if m.method == name) == 0
+        text = f"{name} (0)" if zero else name
+        w, h = 5.6 * len(text), 11.0
+        places = [(x + dx * r, y + dy * r) for r in (1, 2, 3, 4.5) for dx, dy in ((8, -h / 2), (-w - 8, -h / 2), (-w / 2, 7), (-w / 2, -h - 7),
+                                                                                 (8, 6), (8, -h - 6), (-w - 8, 6), (-w - 8, -h - 6))]
+
+        def overlap(place: tuple[float, float], w: float = w, h: float = h) -> float:
+            a, b = place
+            out = max(0.0, inside[0] - a) + max(0.0, a + w - inside[2]) + max(0.0, inside[1] - b) + max(0.0, b + h - inside[3])
+            return 1000 * out + sum(max(0.0, min(a + w, t[2]) - max(a, t[0])) * max(0.0, min(b + h, t[3]) - max(b, t[1])) for t in taken)
+
+        a, b = min(places, key=overlap)
+        taken.append((a, b, a + w, b + h))
+        far = abs(a + w / 2 - x) > w / 2 + 14 or abs(b + h / 2 - y) > h / 2 + 14
+        ax.annotate(text, points[name], (a - x, b - y), textcoords="offset points", fontsize=9.5, color=color[name], weight="bold",
+                    arrowprops={"arrowstyle": "-", "color": color[name], "lw": 0.7} if far else None)
 
 
 def plot(files: str | Path | Sequence[str | Path], out: str | Path | None = None, pixels: Sequence[tuple[int, int]] | None = None,

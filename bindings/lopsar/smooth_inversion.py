@@ -15,12 +15,13 @@ from . import _core
 from .arrays import at_least_one, floating, plain
 from .derivatives import FirstDerivative, Laplacian
 from .diagonal import Diagonal
+from .identifiability import identifiability, warn_caller
 from .linear_operator import LinearOperator, aslinearoperator
 from .optimization.cls_basic import CG
 from .pattern import Pattern
 from .rearrange import Pad
 from .series import Weighting
-from .solve import Prior
+from .solve import Prior, rows_of, without_labels
 from .solve_operator import Solve
 from .stacking import VStack
 
@@ -224,6 +225,16 @@ def _mean_weights(weights: np.ndarray) -> np.ndarray:
     return mean
 
 
+def _scale(normal: np.ndarray) -> np.ndarray:
+    """Of the unknowns, so that their units cost no digits; 1 for those without data."""
+    scale = np.sqrt(np.diag(normal))
+    return np.where(scale > 0, scale, 1)
+
+
+def _rank(normal: np.ndarray) -> int:
+    return int(np.linalg.matrix_rank(normal, hermitian=True))
+
+
 class _Spectral(LinearOperator):
     """The inverse of (scene mean of A'WA) + Lambda^2 L'L: a transform in space, and one small problem per mode.
 
@@ -232,14 +243,10 @@ class _Spectral(LinearOperator):
 
     def __init__(self, normal: np.ndarray, smoothness: np.ndarray, modes: _Modes, grid: tuple[int, ...], dtype: Any) -> None:
         n = len(normal)
-        scale = np.sqrt(np.diag(normal))   # so that units of the unknowns cost no digits
-        if (scale > 0).all():
-            with np.errstate(all="ignore"):
-                normal = normal / np.outer(scale, scale)
-                rank = np.linalg.matrix_rank(normal, hermitian=True)
-        if not (scale > 0).all() or rank < n:
-            raise _core.InvalidArgument("smooth_inversion: expected data that determine all unknowns somewhere in the scene, got fewer; add rows to "
-                                        "the model, e.g. VStack([A, TimeDifference(A)]) with data 0")
+        scale = _scale(normal)
+        normal = normal / np.outer(scale, scale)
+        if _rank(normal) < n:   # what trades off is left to the smoothness: any small number does, as long as rounding is smaller
+            normal[np.diag_indices(n)] += 1e-6 if np.dtype(dtype).itemsize > 4 else 1e-3
         self.strength, V = scipy.linalg.eigh(np.diag((smoothness / scale)**2), normal)
         self.V = V / scale[:, None]
         self._combine = Pattern(self.V)   # at every mode
@@ -282,12 +289,14 @@ class SmoothInversion:
 
     def __init__(self, model: Any, y: Any, smoothness: Any, weights: Any = None, *, mask: Any = None, boundary: str = "free",
                  sampling: float | Sequence[float] = 1.0, dtype: Any = None) -> None:
-        model, y = aslinearoperator(model), floating(y, "y")
+        model = aslinearoperator(model)
         if not model.pixelwise or model.dtype.kind == "c":
             raise _core.InvalidArgument("smooth_inversion: expected a real pixelwise model, got one of scenes or complex numbers; for these there is "
                                         "lopsar.optimization.regularized_inversion")
         if boundary not in BOUNDARIES:
             raise _core.InvalidArgument(f"smooth_inversion: expected boundary 'free', 'reflected' or 'zero', got {boundary!r}")
+        y, weights, _, mask, _ = without_labels(model, y, "smooth_inversion", weights=weights, mask=mask)
+        y = floating(y, "y")
         if dtype is not None:
             y = floating(y.astype(dtype), "dtype")
         (m, n), grid = model.shape, y.shape[1:]
@@ -315,6 +324,13 @@ class SmoothInversion:
         self.normal = (model.H @ Weighting(self._weights) @ model).over(grid) + roughness
         self._rows = _Rows(model)
         self._kept: dict[str, Any] = {}
+        scale = _scale(self._mean())
+        rank = _rank(self._mean() / np.outer(scale, scale))
+        found = identifiability(model)
+        if rank < n or found.groups:
+            seen = f"the data determine {rank} of {n} unknowns in the mean of the scene" if rank < n else "the data of a pixel leave unknowns free"
+            warn_caller(f"smooth_inversion: {seen}; of the others smoothness decides what it can, and the initial guess the rest. "
+                        f"{found.message}".strip())
 
     # -- what several preconditioners need, made once ----------------------------------------------------------------
     def _modes(self) -> _Modes:
@@ -345,7 +361,7 @@ class SmoothInversion:
         Raises
         ------
         InvalidArgument
-            Another kind. "spectral": data that leave unknowns undetermined in the mean of the scene.
+            Another kind. "jacobi": an unknown with neither data nor smoothness at some pixel.
         """
         dims = (self.model.shape[1], *self.grid)
         if kind == "spectral":
@@ -511,16 +527,11 @@ def _observed(y: np.ndarray, weights: Any, mask: Any, m: int, grid: tuple[int, .
         if mask.shape != grid or mask.dtype != bool:
             raise _core.ShapeError(f"smooth_inversion: expected a mask of bool, shape {grid}, got {mask.dtype}, {mask.shape}")
         missing |= ~mask.reshape(-1)
-    w = np.ones(m, y.dtype) if weights is None else floating(weights, "weights").astype(y.dtype, copy=False)
-    if w.ndim == 1:
-        w = w.reshape(-1, *[1] * len(grid))
-    if w.ndim != y.ndim or any(k not in (1, full) for k, full in zip(w.shape, y.shape)):
-        raise _core.ShapeError(f"smooth_inversion: expected weights of shape {y.shape} or ({m},), got {np.shape(weights)}")
+    w = rows_of(1.0 if weights is None else weights, m, grid, y.dtype, "smooth_inversion: weights")
     if (w < 0).any() or np.isinf(w).any():
         raise _core.InvalidArgument("smooth_inversion: expected weights >= 0 and finite, or NaN, got others")
-    shared = w.size == w.shape[0] and not missing.any()
-    w = np.broadcast_to(w.reshape(-1), m) if shared and w.size > 1 else np.broadcast_to(w, (m, *([1] * len(grid) if shared else grid)))
-    w = np.nan_to_num(w.reshape(m) if shared else w.reshape(m, -1), nan=0.0)
+    shared = w.shape[1] == 1 and not missing.any()
+    w = np.nan_to_num(w.reshape(m) if shared else np.broadcast_to(w, values.shape), nan=0.0)
     if not shared:
         w[missing] = 0
     if not (w > 0).any():
@@ -532,7 +543,7 @@ def _pixelwise(model: LinearOperator, weights: np.ndarray, smoothness: np.ndarra
     """The inverse of A'WA + Lambda^2 diag(L'L), pixel by pixel."""
     n = len(smoothness)
     tie = Pattern(np.diag(smoothness), np.sqrt(roughness).reshape(1, -1), np.where(np.eye(n) > 0, 0, -1))
-    return Solve(model, weights, prior=Prior(tie)).normal
+    return Solve(model, weights, prior=Prior(tie), _warn=False).normal
 
 
 def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *, mask: Any = None, boundary: str = "free",
@@ -548,10 +559,11 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     model : pixelwise operator (m, n)
         A, e.g. a `Network`, or one with fields of as many pixels as the grid has.
     y : (m, \*grid)
-        Data; NaN is missing. float32 is solved in float32, all else in float64.
+        Data; NaN is missing. float32 is solved in float32, all else in float64. A DataArray, here and below, is put into the order of the model by
+        its labels; results are NumPy arrays in that order.
     smoothness : float or (n,)
         Diagonal of :math:`\Lambda`: 1 / (standard deviation that the Laplacian of an unknown has by itself).
-    weights : broadcastable to y, (m,) for one weight per row, or None
+    weights : number, (m,), (m, 1) or broadcastable to y, optional
         Inverse variances; 0 or NaN is missing.
     mask : (\*grid) bool, optional
         False: the data of this pixel are not used.
@@ -584,12 +596,18 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     ShapeError
         Shapes do not fit, or an axis of fewer than 3 pixels.
     InvalidArgument
-        A scene operator as model, no data, infinite data, negative weights or smoothness, unknowns that data determine nowhere ("spectral", "auto").
+        A scene operator as model, no data, infinite data, negative weights or smoothness.
+
+    Warns
+    -----
+    IdentifiabilityWarning
+        Unknowns that the data of the whole scene leave free, e.g. because the model trades them off.
 
     Notes
     -----
     Conjugate gradients on :math:`H = A^T W A + \Lambda^2 L^T L`, which is applied, never formed. `SmoothInversion` has its parts.
     """
+    x0 = without_labels(aslinearoperator(model), y, "smooth_inversion", x0=x0)[2]
     problem = SmoothInversion(model, y, smoothness, weights, mask=mask, boundary=boundary, sampling=sampling, dtype=dtype)
     if preconditioner not in PRECONDITIONERS:
         raise _core.InvalidArgument(f"smooth_inversion: expected preconditioner {', '.join(map(repr, PRECONDITIONERS))}, got {preconditioner!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .array_like import arranged, exported, is_foreign, ndarray, relabelled
+from .array_like import arranged, exported, is_foreign, is_labelled, ndarray, relabelled
 from .arrays import at_least_one, columns, floating, plain
 from .identifiability import names, warn
 from .linear_operator import LinearOperator, aslinearoperator
@@ -19,7 +18,7 @@ __all__ = ["Preconditioner", "Prior", "Solution", "solve"]
 
 _NULL_SPACE = {None: _core.NullSpace.none, "min-norm-velocity": _core.NullSpace.minimum_norm_velocity,
                "min-norm-phase": _core.NullSpace.minimum_norm_phase}
-_ITERATIVE = ("cg", "cgls", "lsqr")
+_DIRECT = ("auto", "edge-flow", "cholesky", "qr")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Preconditioner:
-    """An approximation to the inverse of the normal matrix, for the iterative methods: one of the functions below, or the text "jacobi".
+    """An approximation to the inverse of the normal matrix, for the iterative methods: one of the functions below, or a text that `solve` takes.
 
     ===============================  ================================================================
     ``Preconditioner.jacobi()``      its diagonal
@@ -136,10 +135,17 @@ def pixelwise(A: Any, who: str) -> LinearOperator:
     return op
 
 
-def rows_of(values: Any, rows: int, tail: tuple[int, ...], dtype: Any, name: str) -> np.ndarray:
-    """Values per row, or per row and pixel, as an array (rows, 1) or (rows, pixels)."""
-    given = plain(values, name)
-    v = given.astype(dtype, copy=False)
+def rows_of(values: Any, rows: int, tail: tuple[int, ...] | None, dtype: Any, name: str) -> np.ndarray:
+    """Values per row, or per row and pixel, as an array (rows, 1) or (rows, pixels), in their own precision where `dtype` is None.
+
+    They are a number, (rows,), (rows, 1), or broadcastable to (rows, \\*tail); any tail will do where it is None.
+    """
+    given = plain(ndarray(values), name)
+    if given.dtype.kind not in "biuf":
+        raise _core.InvalidArgument(f"{name}: expected real numbers, got {given.dtype}; convert them")
+    v = floating(given, name) if dtype is None else given.astype(dtype, copy=False)
+    if tail is None:
+        tail = v.shape[1:]
     if v.ndim < 2 or v.shape[1:] == (1,):
         v = v.reshape(-1, *[1] * len(tail))
     if v.ndim != 1 + len(tail) or v.shape[0] not in (1, rows) or any(n not in (1, m) for n, m in zip(v.shape[1:], tail)):
@@ -170,13 +176,16 @@ def prior_list(prior: Any) -> list[Prior]:
     return [p if isinstance(p, Prior) else Prior(p) for p in several]
 
 
-def _preconditioner(given: Any, n: int, tail: tuple[int, ...], dtype: Any) -> tuple[Any, ...] | None:
+def _preconditioner(given: Any, op: LinearOperator, prior: Any, tail: tuple[int, ...], dtype: Any) -> tuple[Any, ...] | None:
+    n = op.shape[1]
+    if isinstance(given, str) and given == "auto":
+        given = None if type(op).__name__ == "Network" and not prior_list(prior) else Preconditioner.jacobi()
     if given is None:
         return None
     if isinstance(given, str) and given == "jacobi":
         given = Preconditioner.jacobi()
     if not isinstance(given, Preconditioner):
-        raise _core.InvalidArgument(f"solve: expected preconditioner None, 'jacobi' or one of lopsar.Preconditioner, got {given!r}")
+        raise _core.InvalidArgument(f"solve: expected preconditioner 'auto', 'jacobi', None or one of lopsar.Preconditioner, got {given!r}")
     if given.kind == "blocks":
         if len(given.labels) != n:
             raise _core.ShapeError(f"solve: expected a block label for each of {n} unknowns, got {len(given.labels)}")
@@ -192,7 +201,7 @@ def _preconditioner(given: Any, n: int, tail: tuple[int, ...], dtype: Any) -> tu
 
 def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_space: str | None = None, prior: Any = None, x0: Any = None,
           damp: float = 0.0, tol: float = 1e-6, atol: float | None = None, btol: float | None = None, conlim: float = 1e8,
-          max_iterations: int | None = None, preconditioner: Any = None, callback: Callable[[int, int], Any] | None = None,
+          max_iterations: int | None = None, preconditioner: Any = "auto", callback: Callable[[int, int], Any] | None = None,
           history: bool = False, variances: bool = False, arithmetic: str = "auto", dtype: Any = None, threads: int | None = None,
           chunk_size: int | None = None) -> Solution:
     r"""Minimize :math:`|W^{1/2}(A x - y)|^2 + \sum_i |W_i^{1/2}(R_i x - r_i)|^2 + \mathrm{damp}^2 |x|^2` for every pixel.
@@ -217,19 +226,21 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     damp : float
         In root inverse variance of the unknowns.
     tol : float
-        `atol` and `btol` where they are not given.
+        `atol` and `btol` where they are not given. It bounds residuals, not errors of x: these are up to the condition number of the weighted
+        model times `tol` (its square for "cg").
     atol, btol : float, optional
         Relative stops of Paige and Saunders (1982): :math:`|r| \le` `btol` :math:`|b| +` `atol` :math:`|A||x|` or
         :math:`|A^T r| \le` `atol` :math:`|A||r|`; CG knows :math:`|A^T r| \le` `atol` :math:`|A^T b|` only.
     conlim : float
         CGLS and LSQR stop as not converged where the estimated condition number gets there.
     max_iterations : int, optional
-        Default: 2 n + 20. Pixels that need more are ``Status.not_converged``, x what they had.
-    preconditioner : None, "jacobi" or Preconditioner
+        Of iterative methods. Default: 2 n + 20. Pixels that need more are ``Status.not_converged``, x what they had.
+    preconditioner : {"auto", "jacobi", None} or Preconditioner
+        Of iterative methods. "auto": none for a network without priors, else "jacobi", which unknowns of different units need.
     callback : function(done, total), optional
         Called about ten times a second with numbers of pixels, and at the end. False or an exception stops the solve.
     history : bool
-        Keep the residual norm of every iteration: (max_iterations + 1) numbers per pixel.
+        Keep the residual norm of every iteration (iterative methods): (max_iterations + 1) numbers per pixel.
     variances : bool
         Estimate those of the unknowns (iterative methods); a lower bound, which an early stop leaves too small.
     arithmetic : {"auto", "float32", "float64"}
@@ -246,21 +257,20 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     Raises
     ------
     ShapeError, InvalidArgument
-        Arrays that do not fit; a scene or complex operator; a method that cannot do the model.
+        Arrays that do not fit; a scene or complex operator; a method that cannot do the model; with a direct method `x0`, `preconditioner`,
+        `max_iterations`, `history` or `variances`.
     Interrupted
         The callback returned False.
     KeyboardInterrupt
         Ctrl-C.
     """
-    xarray = sys.modules.get("xarray")
-    if xarray is not None and isinstance(y, xarray.DataArray):
-        return _labelled(A, y, weights, x0, dict(
-            method=method, null_space=null_space, prior=prior, damp=damp, tol=tol, atol=atol, btol=btol, conlim=conlim,
-            max_iterations=max_iterations, preconditioner=preconditioner, callback=callback, history=history, variances=variances,
-            arithmetic=arithmetic, dtype=dtype, threads=threads, chunk_size=chunk_size))
     op = pixelwise(A, "solve")
+    y, weights, x0, _, template = without_labels(op, y, "solve", weights=weights, x0=x0)
     if null_space not in _NULL_SPACE:
         raise _core.InvalidArgument(f"solve: expected null_space None, 'min-norm-velocity' or 'min-norm-phase', got {null_space!r}")
+    if method in _DIRECT:
+        _refuse_iterative(method, history=history, variances=variances, x0=x0 is not None, max_iterations=max_iterations is not None,
+                          preconditioner=not (preconditioner is None or isinstance(preconditioner, str) and preconditioner == "auto"))
     foreign = y if is_foreign(y) else None
     y = floating(ndarray(y) if foreign is not None else y, "y")
     if dtype is not None:
@@ -274,16 +284,27 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
            "valid": np.empty(pixels, np.int32), "iterations": np.empty(pixels, np.int32), "residual_norm": np.empty(pixels, y.dtype)}
     if variances:
         out["variances"] = np.empty((n, pixels), y.dtype)
-    if history and method in _ITERATIVE:
+    if history:
         out["history"] = np.empty((limit + 1, pixels), y.dtype)
     if not damp:
-        warn(op, prior, stacklevel=2)
+        warn(op, prior)
     ran, precision = _core.solve(op._node(), data, out, options, callback)
     if "history" in out:
         out["history"] = out["history"][:int(out["iterations"].max(initial=0)) + 1]
     solution = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()},
                         method=ran, arithmetic=precision, parameters=names(op))
+    if template is not None:
+        return with_labels(op, template, solution)
     return _mapped(solution, lambda name, values: exported(values, foreign)) if foreign is not None else solution
+
+
+def _refuse_iterative(method: str, **given: bool) -> None:
+    """An error for options that a direct method would ignore."""
+    asked = [name for name, value in given.items() if value]
+    if asked:
+        raise _core.InvalidArgument(f"solve: expected a method that iterates ('cg', 'cgls', 'lsqr') with {', '.join(asked)}, got method={method!r}; "
+                                    f"choose one of these, or leave {'it' if len(asked) == 1 else 'them'} out"
+                                    + ("; the diagonal of Solve(A, weights).normal has exact variances" if "variances" in asked else ""))
 
 
 def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, prior: Any, x0: Any, damp: float, tol: float, atol: float | None,
@@ -301,7 +322,7 @@ def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, pr
         "arithmetic": arithmetic, "priors": priors_of(prior, n, tail, y.dtype, "solve"), "damp": float(damp),
         "atol": float(tol if atol is None else atol), "btol": float(tol if btol is None else btol), "conlim": float(conlim),
         "max_iterations": at_least_one(max_iterations, "max_iterations") or 2 * n + 20,
-        "preconditioner": _preconditioner(preconditioner, n, tail, y.dtype), "threads": at_least_one(threads, "threads"),
+        "preconditioner": _preconditioner(preconditioner, op, prior, tail, y.dtype), "threads": at_least_one(threads, "threads"),
     }
     if x0 is not None:
         options["x0"] = columns(np.broadcast_to(rows_of(x0, n, tail, y.dtype, "solve: x0"), (n, int(np.prod(tail)))))
@@ -314,33 +335,40 @@ def _mapped(solution: Solution, change: Callable[[str, Any], Any]) -> Solution:
     return replace(solution, **{name: change(name, values) for name, values in arrays.items() if values is not None})
 
 
-def _labelled(A: Any, y: Any, weights: Any, x0: Any, options: dict[str, Any]) -> Solution:
-    """`solve` on a DataArray: by the labels of the model, with those of its unknowns."""
-    op = pixelwise(A, "solve")
-    y = arranged(op.H, y)
+def without_labels(op: LinearOperator, y: Any, who: str, *, weights: Any = None, x0: Any = None, mask: Any = None) -> tuple[Any, Any, Any, Any, Any]:
+    """y, weights, x0 and mask without their labels, in the order of the operator and on the grid of y; and the labelled y, in that order, or None.
 
-    def values(of: Any, name: str, side: Any, like_rows: str) -> Any:
-        """Those of a DataArray in the order and on the grid of y, others as they are."""
-        if not isinstance(of, type(y)):
+    What has no labels is handed on.
+    """
+    template = arranged(op.H, y) if is_labelled(y) else None
+
+    def values(of: Any, name: str, side: Any, like_rows: str | None) -> Any:
+        if not is_labelled(of):
             return of
-        of = arranged(side, of)
-        grid = y.dims[1:]
-        unknown = [d for d in of.dims if d not in grid and d != (of.dims[0] if of.dims[:1] != grid[:1] else None)]
-        first = of.dims[0] if of.dims and of.dims[0] not in grid else None
-        if unknown:
-            raise _core.ShapeError(f"solve: expected {name} with dimensions among {(like_rows, *grid)}, got {of.dims}")
+        of = arranged(side, of) if side is not None else of
+        if template is None:
+            return of.values
+        grid = template.dims[1:]
+        first = of.dims[0] if like_rows is not None and of.dims and of.dims[0] not in grid else None
+        if any(d not in grid and d != first for d in of.dims):
+            among = (*([like_rows] if like_rows is not None else []), *grid)
+            raise _core.ShapeError(f"{who}: expected {name} with dimensions among {among}, got {of.dims}")
         for d in of.dims:
-            if d in grid and d in of.coords and d in y.coords and not of.coords[d].equals(y.coords[d]):
-                raise _core.InvalidArgument(f"solve: expected {name} on the grid of y, got other values of {d!r}; align them first")
+            if d in grid and d in of.coords and d in template.coords and not of.coords[d].equals(template.coords[d]):
+                raise _core.InvalidArgument(f"{who}: expected {name} on the grid of y, got other values of {d!r}; align them first")
         of = of.transpose(*([first] if first else []), *[d for d in grid if d in of.dims])
         if len(of.dims) == 1 and first:
             return of.values
         shape = [of.sizes[first] if first else 1, *(of.sizes[d] if d in of.dims else 1 for d in grid)]
-        return of.values.reshape(shape)
+        return of.values.reshape(shape if like_rows is not None else shape[1:])
 
-    weights = values(weights, "weights", op.H, str(y.dims[0]) if y.dims else "row")
-    x0 = values(x0, "x0", op, "parameter")
-    found = solve(op, y.values, weights, x0=x0, **options)
+    rows = str(template.dims[0]) if template is not None and template.dims else "row"
+    return (y if template is None else template.values, values(weights, "weights", op.H, rows), values(x0, "x0", op, "parameter"),
+            values(mask, "mask", None, None), template)
+
+
+def with_labels(op: LinearOperator, y: Any, found: Solution) -> Solution:
+    """The solution with the labels of y, a DataArray in the order of the operator, and with those of the unknowns."""
     coords = {name: c for name, c in y.coords.items() if set(c.dims) <= set(y.dims[1:])}
 
     def label(name: str, array: Any) -> Any:

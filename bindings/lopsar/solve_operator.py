@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .array_like import axis
-from .arrays import columns, floating
+from .array_like import arranged, axis, is_labelled
+from .identifiability import warn
 from .linear_operator import LinearOperator
-from .solve import pixelwise, prior_list
+from .solve import pixelwise, prior_list, rows_of
 
 __all__ = ["NormalSolve", "Solve"]
 
@@ -21,7 +21,7 @@ class Solve(LinearOperator):
     Parameters
     ----------
     model : pixelwise operator or matrix, (K, n)
-    weights : number, (K,), (K, pixels) or (K, ...), optional
+    weights : number, (K,), (K, pixels) or (K, ...), optional; axes may be 1
         Inverse variances; 0 or NaN is missing. Those of pixels are not copied: they must not change.
     method : {"auto", "cholesky"}
     prior : Prior, operator, or list of these, optional
@@ -64,16 +64,19 @@ class Solve(LinearOperator):
     """
 
     def __init__(self, model: Any, weights: Any = None, method: str = "auto", prior: Any = None, damp: float = 0.0, *, arithmetic: str = "auto",
-                 dtype: Any = "float64", name: str = "Solve", _fit: bool = False) -> None:
+                 dtype: Any = "float64", name: str = "Solve", _fit: bool = False,
+                 _warn: bool = True) -> None:
         op = pixelwise(model, "Solve")
         priors = []
         for i, p in enumerate(prior_list(prior)):
             if p.data is not None and np.any(np.asarray(p.data)):
                 raise _core.InvalidArgument(f"Solve: prior {i}: expected data 0, as an operator is linear, got others; solve() takes them")
             rows = pixelwise(p.op, "Solve")
-            priors.append((rows._node(), _field(p.weights, rows.shape[0], f"Solve: prior {i}, weights")))
-        w = _field(weights, op.shape[0], "Solve: weights")
+            priors.append((rows._node(), _field(rows, p.weights, f"Solve: prior {i}, weights")))
+        w = _field(op, weights, "Solve: weights")
         native, self._normal = _core.solve_operator(op._node(), w, method, priors, float(damp), arithmetic, _fit)
+        if _warn and not damp:
+            warn(op, prior)
         super().__init__(native, dtype=dtype, name=name)
         side = axis(op, "dims")[:2]
         self._axes = {"dims": axis(op, "dimsd")[:2], "dimsd": side}
@@ -101,13 +104,8 @@ class NormalSolve(LinearOperator):
         return self
 
 
-def _field(values: Any, rows: int, name: str) -> np.ndarray | None:
+def _field(op: LinearOperator, values: Any, name: str) -> np.ndarray | None:
     """Weights per row (rows, 1), or per row and pixel (rows, pixels)."""
-    if values is None:
-        return None
-    v = floating(values, name)
-    if v.ndim == 0:
-        v = np.full(rows, v)
-    if v.shape[0] != rows:
-        raise _core.ShapeError(f"{name}: expected shape ({rows},) or ({rows}, pixels), got {v.shape}")
-    return np.ascontiguousarray(v.reshape(rows, 1)) if v.size == rows else columns(v)
+    if is_labelled(values):
+        values = arranged(op.H, values).values
+    return None if values is None else rows_of(values, op.shape[0], None, None, name)

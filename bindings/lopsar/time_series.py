@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from .array_like import arranged, is_labelled
 from .arrays import at_least_one, columns, floating
 from .network import Network
+from .solve import without_labels
 
 __all__ = ["TimeSeries", "invert_arrays"]
 
@@ -54,7 +56,7 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
     Parameters
     ----------
     y : (K, pixels) or (K, rows, columns)
-        Unwrapped phase (rad). NaN, infinite and (unless `zero_is_missing` is False) zero phase is missing.
+        Unwrapped phase (rad), a DataArray by its labels (as below). NaN, infinite and (unless `zero_is_missing` is False) zero phase is missing.
     pairs : Network or what `lopsar.Network` takes
     coherence : array like y
         Needed unless `weight_func` is "no".
@@ -85,6 +87,9 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         0. ``.status`` says why.
     """
     network = pairs if isinstance(pairs, Network) else Network(pairs)
+    y, coherence, _, mask, _ = without_labels(network, y, "invert_arrays", weights=coherence, mask=mask)
+    if is_labelled(reference_phase):
+        reference_phase = arranged(network.H, reference_phase).values
     y = floating(y, "y")
     if y.ndim < 2 or y.shape[0] != network.shape[0]:
         raise _core.ShapeError(f"invert_arrays: expected y of shape ({network.shape[0]}, pixels), one row per pair, got {y.shape}")

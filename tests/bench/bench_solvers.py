@@ -290,7 +290,8 @@ def sweep(repeats: int, threads: int, picture: str | None) -> list[dict[str, Any
         solutions, calls = {}, {}
         for method in methods:
             def call(method: str = method) -> Any:
-                return lp.solve(model, scene.y, weights=scene.w, method=method, threads=threads, max_iterations=4 * model.shape[1] + 100)
+                return lp.solve(model, scene.y, weights=scene.w, method=method, threads=threads,
+                                max_iterations=4 * model.shape[1] + 100 if method in ("cg", "cgls", "lsqr") else None)
             solutions[method] = call()
             calls[method] = call
         exact = lp.solve(model, scene.y.astype(float), weights=scene.w.astype(float), method="qr").x

@@ -85,8 +85,16 @@ def test_compare(work, capsys):
     with h5py.File("inputs/ifgramStack.h5", "a") as f:
         del f["coherence"]
     capsys.readouterr()
-    assert main(words) == 1 and "--weight-func no" in capsys.readouterr().err
+    assert main(words) == 1
+    assert "coherence: expected a dataset for the weights 'var', got none among " in (error := capsys.readouterr().err) and "-w no" in error
+    for name, text in (("date", "expected a dataset of unwrapped phase, got 'date'"), ("unwrapPhase_x", "expected a dataset of phase, got none")):
+        assert main([*words, "-i", name, "-w", "no"]) == 1 and text in capsys.readouterr().err
     assert main(["compare", "nothing.h5"]) == 1 and capsys.readouterr().err.startswith("lopsar: error: ")
+
+
+def test_compare_of_a_network_in_parts(shared, capsys):
+    assert main(["compare", str(shared / "golden" / "gap_24" / "ifgramStack.h5"), "--repeats", "1", "--solvers", "edge-flow,cgls"]) == 0
+    assert "left out at" in capsys.readouterr().out
 
 
 def test_alternative_spellings_are_the_same_run(work):

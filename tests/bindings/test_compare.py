@@ -63,8 +63,26 @@ def test_table_json_and_picture(network, tmp_path):
     assert numbers["methods"][2]["iterations"] == list(network.methods[2].iterations) and numbers["compared"] == 119
     figure = network.plot(tmp_path / "maps.png")
     assert (tmp_path / "maps.png").stat().st_size > 10000
-    titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert titles[:5] == [f"{m.method}: largest error per pixel" for m in network.methods] and "Accuracy against time" in titles
+    titles = {ax.get_title(loc="left"): ax for ax in figure.axes}
+    maps = [titles[m.method] for m in network.methods]
+    assert all(ax.get_aspect() == 1.0 and ax.images[0].get_array().shape == (10, 12) for ax in maps)
+    assert [ax.get_ylabel() for ax in figure.axes if "rad" in ax.get_ylabel()] == ["largest error (rad)"]   # of the color bar
+    assert all(ax.axison for ax in figure.axes) and "120 pixels" in figure.get_suptitle() and "edge-flow in float64" in figure.get_suptitle()
+    for name in ("cg", "cgls", "lsqr"):
+        for i, line in enumerate(titles[f"Convergence of {name}"].lines):
+            drawn, curve = line.get_ydata(), network.convergence[name][:, i]
+            np.testing.assert_array_equal(np.isnan(drawn), curve <= 1e-7)   # no flat line along the floor
+    assert titles["Convergence of cg"].get_ylabel() == "(|r_k| - |r_end|) / |r_0|"
+    ax = titles["Accuracy against time"]
+    assert ax.get_legend() is None and sorted(t.get_text() for t in ax.texts) == sorted(m.method for m in network.methods)
+    figure.draw_without_rendering()
+    low, high = ax.get_xlim()
+    ticks = [t for t in ax.get_xticks() if low <= t <= high]
+    assert len(ticks) >= 1 and all(f"{t:e}"[0] in "125" for t in ticks) and len(ax.get_xticks(minor=True)) == 0
+    assert all(float(ax.xaxis.get_major_formatter()(t)) == pytest.approx(t) for t in ticks)
+    boxes = [t.get_window_extent() for t in ax.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
 
 
 def test_fields_priors_and_chosen_pixels(tmp_path):
@@ -79,12 +97,43 @@ def test_fields_priors_and_chosen_pixels(tmp_path):
     whole = lp.solve(model, Y.astype(float), W, "cgls", prior=prior, preconditioner="jacobi", max_iterations=60, tol=1e-12)
     assert found.methods[1].iterations[2] == whole.iterations[which].max()   # so it solved these pixels with their fields
     found.plot(tmp_path / "curves.png")
-    assert lp.compare(A, Y, W, ["cg"], 10, repeats=0, tolerances=()).methods[0].seconds == []
+
+
+def test_chosen_pixels_are_a_grid():
+    y = Y.reshape(-1, 10, 12)
+    found = lp.compare(A, y, W.reshape(y.shape), "cholesky", 30, repeats=1)   # one method as a text
+    assert [m.method for m in found.methods] == ["cholesky"] and found.grid == (5, 6) and found.pixels == 30
+    rows, columns = (np.linspace(0, n - 1, k).astype(int) for n, k in ((10, 5), (12, 6)))
+    x = lp.solve(A, Y, W).x.reshape(14, 10, 12)[:, rows][:, :, columns].reshape(14, -1)
+    exact = lp.solve(A, Y.astype(float), W.astype(float)).x.reshape(14, 10, 12)[:, rows][:, :, columns].reshape(14, -1)
+    np.testing.assert_allclose(lp.compare(A, y, W.reshape(y.shape), "edge-flow", 30, repeats=1).errors["edge-flow"], np.abs(x - exact).max(axis=0))
+    for wanted in range(1, 121):
+        grid = lp.compare(A, y[:, :1] if wanted == 1 else y, methods=["edge-flow"], pixels=wanted, repeats=1).grid
+        assert wanted / 2 < np.prod(grid) < 2 * wanted + 1
+    one = lp.compare(A, Y, W, "cg", 1, repeats=1, tolerances=())
+    assert "1 pixel, " in str(one)
+
+
+def test_undetermined_dates_take_no_part(tmp_path):
+    apart = lp.Network([(DAY[i], DAY[j]) for i, j in ((0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5))])   # two parts
+    y = apart.todense() @ np.random.default_rng(1).normal(size=(5, 20))
+    y[:, 7] = np.nan
+    y[:3, 8] = np.nan   # nothing is tied to the reference
+    found = lp.compare(apart, y, repeats=1, tol=1e-10)
+    assert (found.pixels, found.compared, found.partial, found.undetermined) == (20, 18, 18, 3)
+    exact = lp.solve(apart, y, method="cholesky").x[:2]
+    for m in found.methods:
+        expected = np.nanmax(np.abs(lp.solve(apart, y, method=m.method, tol=1e-10).x[:2] - exact))
+        assert abs(m.max_error - expected) < 1e-12 and m.max_error < 1e-8
+        assert np.flatnonzero(np.isnan(found.errors[m.method])).tolist() == [7, 8]
+    assert "left out at 18 pixels (3 unknowns everywhere)" in " ".join(str(found).split())
+    found.plot(tmp_path / "apart.png")
 
 
 @pytest.mark.parametrize("call", [lambda: lp.compare(A, Y[:, 0]), lambda: lp.compare(A, Y, methods=["magic"]), lambda: lp.compare(A, Y, pixels=0),
                                   lambda: lp.compare(lp.FirstDerivative(5), Y), lambda: lp.compare(A, np.full_like(Y, np.nan)),
-                                  lambda: lp.compare(A, Y, W[1:])])
+                                  lambda: lp.compare(A, Y, W[1:]),
+                                  lambda: lp.compare(A, Y, repeats=0), lambda: lp.compare(A, Y, repeats=None), lambda: lp.compare(A, Y, pixels=1.5)])
 def test_errors(call):
     with pytest.raises(ValueError, match="expected"):
         call()

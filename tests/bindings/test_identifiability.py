@@ -75,6 +75,32 @@ def test_priors_and_damping_determine():
             lp.solve(model, y)
 
 
+@pytest.mark.parametrize("call", [lambda model, y: lp.solve(model, y), lambda model, y: lp.Solve(model), lambda model, y: lp.Solve(model, 1.0),
+                                  lambda model, y: lp.IterativeSolve(model).setup(y), lambda model, y: lp.IterativeSolve(model, "cg").solve(y),
+                                  lambda model, y: lp.smooth_inversion(model, y.reshape(-1, 5, 10), 1.0, tol=1e-2)],
+                         ids=["solve", "Solve", "Solve with weights", "setup", "iterative", "smooth"])
+def test_every_solver_warns_at_the_line_of_the_caller(call):
+    model = lp.HStack([A, A @ DEM])
+    with pytest.warns(lp.IdentifiabilityWarning, match="DEM error") as told:
+        call(model, np.ones((A.shape[0], 50)))
+    assert [w.filename for w in told] == [__file__]
+
+
+def test_labelled_data_warn_at_the_line_of_the_caller():
+    xarray = pytest.importorskip("xarray")
+    with pytest.warns(lp.IdentifiabilityWarning) as told:
+        lp.solve(lp.HStack([A, A @ DEM]), xarray.DataArray(np.ones((A.shape[0], 50)), dims=("pair", "x")))
+    assert [w.filename for w in told] == [__file__]
+
+
+def test_messages_fit_the_model():
+    twice = lp.identifiability(A @ lp.HStack([lp.Polynomial(A), lp.Polynomial(A)]))
+    assert twice.groups[0].parameters == ("velocity (column 0)", "velocity (column 1)")
+    assert "free dates" not in twice.message and "null_space" not in twice.message and "Leave out" in twice.message
+    apart = lp.identifiability(network(8, 2, {(i, j) for i in range(4) for j in range(4, 8)}))
+    assert "null_space='min-norm-velocity'" in apart.message and "deformation model" not in apart.message
+
+
 def test_disconnected_networks_and_large_models():
     apart = network(8, 2, {(i, j) for i in range(4) for j in range(4, 8)})
     found = lp.identifiability(apart)

@@ -1,5 +1,6 @@
 """lopsar.solve against float64 least squares."""
 
+import pickle
 import warnings
 
 import lopsar as lp
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 ITERATIVE = ("cg", "cgls", "lsqr")
-OK, RANK_DEFICIENT, NO_DATA = int(lp.Status.ok), int(lp.Status.rank_deficient), int(lp.Status.no_data)
+OK, RANK_DEFICIENT, NO_DATA = lp.Status.ok, lp.Status.rank_deficient, lp.Status.no_data
 
 
 def sequential(dates, connections, skip=()):
@@ -34,12 +35,22 @@ def test_weighted_least_squares(dtype, bound, reference):
     A = lp.Network(sequential(40, 4), reference=reference)
     y, w = observe(A, 50, dtype=dtype)
     s = lp.solve(A, y, weights=w)
-    assert s.x.dtype == dtype and s.method == "edge-flow" and (s.status == int(lp.Status.ok)).all() and (s.rank == 39).all()
+    assert s.x.dtype == dtype and s.method == "edge-flow" and (s.status == lp.Status.ok).all() and (s.rank == 39).all()
     for p in range(50):
         x = exact(A, y, w, p)
         assert np.abs(s.x[:, p] - x).max() <= bound * max(np.abs(x).max(), np.abs(y[:, p]).max())
         residual = A.todense() @ x - y[:, p]
         assert s.residual_norm[p] == pytest.approx(np.sqrt(w[:, p] @ residual**2), rel=1e-4 if dtype == np.float32 else 1e-10)
+
+
+def test_status_compares_with_arrays():
+    A = lp.Network(sequential(5, 2))
+    y = np.zeros((A.shape[0], 2))
+    y[:, 1] = np.nan
+    status = lp.solve(A, y).status
+    assert (status == lp.Status.ok).tolist() == [True, False] and (lp.Status.no_data == status).tolist() == [False, True]
+    assert [lp.Status(s).name for s in status] == ["ok", "no_data"] and pickle.loads(pickle.dumps(lp.Status.masked)) is lp.Status.masked
+    assert {s.name: int(s) for s in lp.Status} == {name: int(s) for name, s in lp._core.Status.__members__.items()}
 
 
 def test_shapes_and_weights():
@@ -68,13 +79,13 @@ def test_missing_and_null_space():
     y[2, 0] = np.nan
     w[3, 1] = 0
     s = lp.solve(A, y, weights=w)
-    assert (s.rank == 6).all() and (s.status == int(lp.Status.rank_deficient)).all()
+    assert (s.rank == 6).all() and (s.status == lp.Status.rank_deficient).all()
     assert np.isnan(s.x[3:]).all() and np.isfinite(s.x[:3]).all()
     np.testing.assert_array_equal(s.valid, [len(A.pairs) - 1] * 2 + [len(A.pairs)] * 18)
     observed, weight = np.nan_to_num(y).astype(float), np.where(np.isnan(y), 0, w).astype(float)
     for null_space, matrix, back in [("min-norm-velocity", B, lambda v: np.cumsum(12 * v)), ("min-norm-phase", A.todense(), lambda x: x)]:
         got = lp.solve(A, y, weights=w, null_space=null_space)
-        assert np.isfinite(got.x).all() and (got.status == int(lp.Status.rank_deficient)).all()
+        assert np.isfinite(got.x).all() and (got.status == lp.Status.rank_deficient).all()
         for p in range(20):
             root = np.sqrt(weight[:, p])
             x = back(np.linalg.lstsq(matrix * root[:, None], observed[:, p] * root, rcond=1e-10)[0])
@@ -88,10 +99,10 @@ def test_bad_pixels_harm_nobody():
     y[:, 5], y[4, 9], w[2, 11], w[7, 13] = np.nan, np.inf, -1, np.inf
     s = lp.solve(A, y, weights=w)
     bad = [5, 9, 11, 13]
-    assert list(s.status[bad]) == [int(lp.Status.no_data)] + [int(lp.Status.not_finite)] * 3
+    assert list(s.status[bad]) == [lp.Status.no_data] + [lp.Status.not_finite] * 3
     assert np.isnan(s.x[:, bad]).all() and (s.rank[bad] == 0).all()
     rest = np.setdiff1d(np.arange(40), bad)
-    assert lp.solve(A, np.full_like(y, 1e23), weights=np.full_like(w, 1e17)).status[0] == int(lp.Status.not_finite)   # w y overflows
+    assert lp.solve(A, np.full_like(y, 1e23), weights=np.full_like(w, 1e17)).status[0] == lp.Status.not_finite   # w y overflows
     np.testing.assert_array_equal(s.x[:, rest], good.x[:, rest])
 
 
@@ -189,7 +200,7 @@ def test_any_matrix_is_a_model():
     M, y = rng.normal(size=(9, 4)), rng.normal(size=(9, 3, 2))
     expected = np.linalg.lstsq(M, y.reshape(9, -1), rcond=None)[0].reshape(4, 3, 2)
     for method in ("auto", "cgls"):
-        s = lp.solve(M, y, 2.5, method, tol=1e-13, max_iterations=50)
+        s = lp.solve(M, y, 2.5, method, tol=1e-13, max_iterations=50 if method in ITERATIVE else None)
         np.testing.assert_allclose(s.x, expected, rtol=1e-9, atol=1e-9)
     assert lp.solve(M, y[:, 0, 0]).x.shape == (4,) and lp.solve(M, y[:, 0, 0]).status.shape == ()
 
@@ -261,6 +272,80 @@ def test_labels_of_xarray():
         lp.solve(A, cube, weights.rename(x="column"))
 
 
+def test_every_solver_orders_data_by_labels():
+    xarray = pytest.importorskip("xarray")
+    A = lp.Network(sequential(6, 2))
+    y, w = observe(A, 12, dtype=np.float64)
+    y, w = y.reshape(-1, 3, 4), w.reshape(-1, 3, 4)
+    K, mask = A.shape[0], np.arange(12).reshape(3, 4) != 5
+
+    def label(values, step=-1):
+        return xarray.DataArray(values, dims=("pair", "y", "x"), coords={"pair": ["_".join(p) for p in A.pairs], "x": np.arange(4.0)})[::step]
+
+    labelled, lw, coherence = label(y), label(w), 0.5 + 0.4 * np.tanh(y) ** 2
+    moved = labelled.transpose("y", "pair", "x")
+    expected = lp.solve(A, y, w, "cgls", tol=1e-10)
+
+    def check(got, expected):
+        np.testing.assert_array_equal(np.asarray(got), expected)
+
+    stepwise = lp.IterativeSolve(A, "cgls").solve(moved, lw, tol=1e-10)
+    check(stepwise.x, expected.x)
+    assert stepwise.x.dims == ("date", "y", "x") and list(stepwise.x.date.values) == A.dates[1:] and stepwise.status.dims == ("y", "x")
+    check(lp.solve(A, y, lw, "cgls", tol=1e-10).x, expected.x)   # labels of the weights alone
+    check(lp.Solve(A, lw) @ y, lp.Solve(A, w) @ y)
+    check(lp.smooth_inversion(A, moved, 0.5, lw.transpose("x", "pair", "y"), mask=xarray.DataArray(mask.T, dims=("x", "y")), tol=1e-8).x,
+          lp.smooth_inversion(A, y, 0.5, w, mask=mask, tol=1e-8).x)
+    found, plain = (lp.compare(A, *data, methods=["cholesky"], repeats=1) for data in ((moved, lw), (y, w)))
+    check(found.errors["cholesky"], plain.errors["cholesky"])
+    options = dict(looks=4, mask=mask)
+    for got, right in zip(lp.invert_arrays(moved, A, label(coherence), **options), lp.invert_arrays(y, A, coherence, **options)):
+        check(got, right)
+    reference = y[:, 0, 0]
+    check(lp.invert_arrays(moved, A, weight_func="no", reference_phase=label(y)[:, 0, 0])[0],
+          lp.invert_arrays(y, A, weight_func="no", reference_phase=reference)[0])
+    scene, start = A.over((3, 4)), np.ones((5, 3, 4)) * np.arange(5)[:, None, None]
+    labelled_start = xarray.DataArray(start, dims=("date", "y", "x"), coords={"date": A.dates[1:]})[::-1]
+    for solver in (lp.cgls, lp.lsqr):
+        check(solver(scene, labelled)[0], solver(scene, y)[0])
+        check(solver(A, labelled, labelled_start)[0], solver(A, y, start)[0])
+    normal = A.H @ A
+    check(lp.cg(normal, labelled_start, niter=30)[0], lp.cg(normal, start, niter=30)[0])
+    for engine in ("scipy", "pylops"):
+        check(lp.regularized_inversion(scene, labelled, [lp.Identity(scene.dims)], engine=engine)[0],
+              lp.regularized_inversion(scene, y, [lp.Identity(scene.dims)], engine=engine)[0])
+        check(lp.normal_equations_inversion(scene, labelled, [], epsI=0.1, x0=labelled_start, engine=engine)[0],
+              lp.normal_equations_inversion(scene, y, [], epsI=0.1, x0=start, engine=engine)[0])
+    other = label(y).assign_coords(pair=[f"p{k}" for k in range(K)])
+    for call in (lambda: lp.IterativeSolve(A).setup(other), lambda: lp.smooth_inversion(A, other, 1.0), lambda: lp.compare(A, other),
+                 lambda: lp.cgls(scene, other), lambda: lp.invert_arrays(other, A, weight_func="no"),
+                 lambda: lp.compare(A, labelled, lw.assign_coords(x=np.arange(4.0) + 1)), lambda: lp.Solve(A, other)):
+        with pytest.raises(lp.InvalidArgument, match="expected"):
+            call()
+
+
+@pytest.mark.parametrize("weights", [3.0, np.arange(1.0, 10), np.arange(1.0, 10)[:, None], np.arange(1.0, 13)[None],
+                                     np.arange(1.0, 13).reshape(1, 3, 4), np.arange(1.0, 10).reshape(9, 1, 1), np.arange(1.0, 28).reshape(9, 3, 1)],
+                         ids=lambda w: str(np.shape(w)))
+def test_weights_of_every_shape_everywhere(weights):
+    A = lp.Network(sequential(6, 2))
+    y, _ = observe(A, 12, dtype=np.float64)
+    flat = np.shape(weights)[1:] == (12,)
+    grid = (12,) if flat else (3, 4)
+    y = y.reshape(-1, *grid)
+    full = np.broadcast_to(np.reshape(weights, (9, *[1] * len(grid))) if np.size(weights) == 9 else weights, y.shape)
+    exact = lp.solve(A, y, full)
+    np.testing.assert_array_equal(lp.solve(A, y, weights).x, exact.x)
+    np.testing.assert_allclose(lp.Solve(A, weights) @ y if np.shape(weights) != (9, 3, 1) else exact.x, exact.x, rtol=1e-9, atol=1e-9)
+    if not flat:
+        np.testing.assert_allclose(lp.smooth_inversion(A, y, 0.5, weights, tol=1e-10).x, lp.smooth_inversion(A, y, 0.5, full, tol=1e-10).x, atol=1e-6)
+    for call in (lambda w: lp.solve(A, y, w), lambda w: lp.Solve(A, w), lambda w: lp.smooth_inversion(A, y.reshape(9, 3, 4), 1.0, w),
+                 lambda w: lp.IterativeSolve(A).setup(y, w), lambda w: lp.compare(A, y, w)):
+        for wrong in (np.ones(9, complex), np.array(["1"] * 9), np.array([None] * 9), "heavy"):
+            with pytest.raises(lp.InvalidArgument, match="weights: expected real numbers"):
+                call(wrong)
+
+
 def test_callback_and_interruption(capfd):
     A = lp.Network(sequential(60, 4))
     y, w = observe(A, 40000)
@@ -290,6 +375,15 @@ def test_callback_and_interruption(capfd):
         lp.solve(A, y, w, callback=ctrl_c, **slow)
 
 
+@pytest.mark.parametrize("method", ["auto", "edge-flow", "cholesky", "qr"])
+@pytest.mark.parametrize("option", [dict(history=True), dict(variances=True), dict(x0=np.zeros(4)), dict(max_iterations=5),
+                                    dict(preconditioner="jacobi")])
+def test_direct_methods_refuse_what_they_would_ignore(method, option):
+    A = lp.Network(sequential(5, 2))
+    with pytest.raises(lp.InvalidArgument, match=f"'cg', 'cgls', 'lsqr'.*{next(iter(option))}.*{method}"):
+        lp.solve(A, np.zeros(A.shape[0]), method=method, **option)
+
+
 @pytest.mark.parametrize("method", ITERATIVE)
 def test_history_start_and_limits(method):
     A, model, _ = joint(40)
@@ -305,8 +399,25 @@ def test_history_start_and_limits(method):
     again = lp.solve(model, y, w, method, x0=s.x, tol=1e-6)
     assert (again.iterations <= 1).all()
     short = lp.solve(model, y, w, method, max_iterations=1, tol=1e-14)
-    assert (short.iterations == 1).all() and (short.status == int(lp.Status.not_converged)).all() and np.isfinite(short.x).all()
-    assert lp.solve(model, y, w, "cholesky", history=True).history is None
+    assert (short.iterations == 1).all() and (short.status == lp.Status.not_converged).all() and np.isfinite(short.x).all()
+
+
+@pytest.mark.parametrize("method", ITERATIVE)
+def test_the_default_preconditioner_depends_on_the_model(method):
+    A, model, _ = joint(20)
+    y, w = observe(A, 20, dtype=np.float64)
+
+    def same(one, other):
+        return np.array_equal(one.x, other.x) and np.array_equal(one.iterations, other.iterations)
+
+    assert same(lp.solve(A, y, w, method), lp.solve(A, y, w, method, preconditioner=None))
+    assert not same(lp.solve(A, y, w, method), lp.solve(A, y, w, method, preconditioner="jacobi"))
+    for of, more in ((model, {}), (A, {"prior": np.eye(A.shape[1])})):
+        found = lp.solve(of, y, w, method, **more)
+        assert same(found, lp.solve(of, y, w, method, preconditioner="jacobi", **more))
+        assert not same(found, lp.solve(of, y, w, method, preconditioner=None, **more))
+        assert same(found, lp.IterativeSolve(of, method).solve(y, w, **more))
+    assert lp.solve(A, y, w, preconditioner="auto").method == "edge-flow"   # direct methods have none
 
 
 @pytest.mark.parametrize("method", ITERATIVE)

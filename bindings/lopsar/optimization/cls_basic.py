@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..array_like import ndarray
+from ..array_like import ndarray, ordered
 from ..arrays import plain
 from ..linear_operator import LinearOperator, aslinearoperator
 from .basesolver import Solver
@@ -46,8 +46,8 @@ class _Krylov(Solver):
 
     def _begin(self, y: Any, x0: Any) -> tuple[str, np.ndarray, np.ndarray | None]:
         """The letter of the precision, y and x0."""
-        data = self._vector(y, "y")
-        start = None if x0 is None else self._vector(x0, "x0")
+        data = self._vector(ordered(self._operator.H, y), "y")
+        start = None if x0 is None else self._vector(ordered(self._operator, x0), "x0")
         dtype = data.dtype
         if start is not None and start.dtype.kind == "c" and dtype.kind != "c":
             dtype = np.result_type(dtype, np.complex64)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse.linalg as sparse_linalg
 
 from .. import _core
-from ..array_like import ndarray
+from ..array_like import ndarray, ordered
 from ..arrays import plain
 from ..diagonal import Identity
 from ..linear_operator import LinearOperator, aslinearoperator
@@ -46,7 +46,7 @@ def _data_of(operators: Sequence[Any], data: Any) -> list[np.ndarray | None]:
         return [None] * len(operators)
     if len(data) != len(operators):
         raise _core.InvalidArgument(f"expected one of dataregs per operator of Regs, {len(operators)}, got {len(data)}")
-    return [_flat(d, f"dataregs[{i}]") for i, d in enumerate(data)]
+    return [_flat(ordered(aslinearoperator(R).H, d), f"dataregs[{i}]") for i, (R, d) in enumerate(zip(operators, data))]
 
 
 def _engine(engine: str, who: str) -> str:
@@ -69,7 +69,7 @@ class _Inversion(Solver):
         raise NotImplementedError(f"{type(self).__name__}: expected run or solve, got step; the solver that it calls has steps, lopsar.cgls or cg")
 
     def _started(self, y: Any, show: bool) -> None:
-        self.y = _flat(y, "y")
+        self.y = _flat(ordered(self._operator.H, y), "y")
         if self.y.size != self._operator.shape[0]:
             raise _core.ShapeError(f"{type(self).__name__}: expected y of {self._operator.shape[0]} values, got {np.shape(y)}")
         if show:
@@ -81,7 +81,7 @@ class _Inversion(Solver):
 
     def _least_squares(self, op: LinearOperator, y: np.ndarray, x: Any, engine: str, show: bool, options: dict[str, Any]) -> Any:
         """x, istop, itn, r1norm, r2norm."""
-        start = None if x is None else _flat(x, "x0")
+        start = None if x is None else _flat(ordered(op, x), "x0")
         if _engine(engine, type(self).__name__) == "scipy":
             return sparse_linalg.lsqr(op, y, x0=start, show=show, **options)[:5]
         return CGLS(op).solve(y, start, show=show, **options)[:5]
@@ -143,7 +143,7 @@ class NormalEquationsInversion(_Inversion):
 
     def run(self, x: Any, engine: str = "scipy", show: bool = False, **kwargs_solver: Any) -> tuple[np.ndarray, int]:
         """Solves them from the initial guess `x` or None; results as of `lopsar.normal_equations_inversion`."""
-        start = None if x is None else _flat(x, "x0")
+        start = None if x is None else _flat(ordered(self._operator, x), "x0")
         if _engine(engine, type(self).__name__) == "scipy":
             return sparse_linalg.cg(self.Op_normal, self.y_normal, x0=start, **kwargs_solver)
         solver = CG(self.Op_normal)
