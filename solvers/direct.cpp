@@ -24,13 +24,11 @@ namespace {
 // Pivots below this share of the diagonal entry are doubtful in float32.
 constexpr double doubtful = 1e-3;
 
-// A pivot d_j carries rounding errors of about eps (sum_i |v_i| sqrt(N_ii))^2, with v the vector that eliminates column j (v_j = 1): eps times a sum
-// over rows and columns, times the ratio of the diagonal along v, which weights over four decades spread by 1e4. float32 decides no rank: what it
-// doubts goes to float64.
+// Rounding of sums over rows and columns, relative to what a pivot was made of. float32 decides no rank: what it doubts goes to float64.
 template <class T>
 T rank_limit(const System& system) {
   if (sizeof(T) == 4) return static_cast<T>(doubtful);
-  return static_cast<T>(1e4 * std::numeric_limits<double>::epsilon() * (system.rows() + system.columns()));
+  return static_cast<T>(std::numeric_limits<double>::epsilon() * (system.rows() + 16 * system.columns()));
 }
 
 }  // namespace
@@ -44,8 +42,8 @@ cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesk
   task.damp2 = static_cast<T>(damp * damp);
   task.tau = rank_limit<T>(system);
   task.weak = static_cast<T>(sizeof(T) == 4 ? doubtful : 1e-6);
-  task.negligible = task.tau;
-  task.slots = std::max(cholesky.slot_rows(), cholesky.columns()), task.neighbors = cholesky.neighbor_rows();
+  task.negligible = sizeof(T) == 4 ? task.tau : 1e4 * task.tau;
+  task.slots = std::max(cholesky.slot_rows(), cholesky.columns()), task.neighbors = std::max(cholesky.neighbor_rows(), cholesky.columns());
   return task;
 }
 template cpu::CholeskyTask<float> cholesky_task<float>(const System&, const Cholesky&, const Products&, double);
@@ -54,7 +52,11 @@ template cpu::CholeskyTask<double> cholesky_task<double>(const System&, const Ch
 namespace {
 
 template <class S>
-void check(const SolveOptions<S>& options) {
+void check(const SolveOptions<S>& options, const SolveOutput<S>& output) {
+  for (const auto* block : {&output.variances, &output.history})
+    if (block->data)
+      throw InvalidArgument(std::string("solve: expected no ") + (block == &output.history ? "history" : "variances") +
+                            " with a direct method, which does not iterate; use method cgls or lsqr, or leave them out");
   if (options.null_space != NullSpace::none)
     throw InvalidArgument("solve: expected null_space none with method " +
                           name(options.method == Method::automatic ? Method::cholesky : options.method) +
@@ -245,16 +247,21 @@ double condition_estimate(const System& system, std::size_t pixels, double damp,
 
 template <class S>
 SolveReport solve_direct(const LinearOperator& model, ConstBlock<S> y, const SolveOutput<S>& output, const SolveOptions<S>& options) {
-  check(options);
+  check(options, output);
   return run<S>(make_problem<S>(model, y, options.weights, options.priors, y.pixels), y.pixels, {}, output, options);
 }
 
 template <class S>
 SolveReport solve_direct_normal(const LinearOperator& model, ConstBlock<S> b, const SolveOutput<S>& output, const SolveOptions<S>& options,
                                 ConstBlock<S> observed) {
-  check(options);
+  check(options, output);
+  if (options.method != Method::automatic && options.method != Method::cholesky && options.method != Method::qr)
+    throw InvalidArgument("solve: expected method auto, cholesky or qr for a normal solve, got " + name(options.method) + "; use method auto");
   check_block("b", b, model.shape().columns, b.pixels);
-  return run<S>(make_problem<S>(model, observed, options.weights, options.priors, b.pixels), b.pixels, b, output, options);
+  if (output.residual_norm) std::fill_n(output.residual_norm, b.pixels, std::numeric_limits<S>::quiet_NaN());
+  auto without = output;
+  without.residual_norm = nullptr;  // of no data
+  return run<S>(make_problem<S>(model, observed, options.weights, options.priors, b.pixels), b.pixels, b, without, options);
 }
 
 #define LOPSAR_DIRECT(S)                                                                                                     \

@@ -132,7 +132,7 @@ SolveReport solve_into(const LinearOperator& model, ConstBlock<double> y, const 
                        const SolveOptions<double>& options = {});
 
 // x = (A'W A + priors + damp^2)^-1 b with a direct method: b and output.x are (n, pixels). `observed` (K, pixels), or empty, says by its NaN which
-// rows are missing. What gradients, preconditioners and covariances are made of.
+// rows are missing. What gradients, preconditioners and covariances are made of. residual_norm is NaN; InvalidArgument for other methods.
 SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<float> b, const SolveOutput<float>& output,
                               const SolveOptions<float>& options = {}, ConstBlock<float> observed = {});
 SolveReport solve_normal_into(const LinearOperator& model, ConstBlock<double> b, const SolveOutput<double>& output,

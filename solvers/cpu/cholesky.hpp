@@ -19,7 +19,7 @@ struct CholeskyTask {
   bool everywhere = false;  // pixels without observations are solved, too
   bool squares = true;      // the residual is asked for
   bool reveal = true;       // undetermined unknowns become NaN; false: they keep a value that fits
-  T damp2 = 0, tau = 0;     // rank: d <= tau N_jj
+  T damp2 = 0, tau = 0;     // rank: see factorize()
   T weak = 0;               // a pixel with d <= weak N_jj: float64 refines it, float32 gives up
   T negligible = 0;         // see undetermined()
   int slots = 0, neighbors = 0;

@@ -103,7 +103,11 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
   for (int c = 0; c < tile.pixels; c += width<V>) {
     const V count = io<V>::load(tile.count + c);
     io<V>::store(tile.iterations + c, zero);
-    if (!task.normal && !task.everywhere && !some(count > zero)) continue;
+    const bool needed = !task.normal && !task.everywhere;  // observations
+    if (needed && !some(count > zero)) {
+      io<V>::store(tile.rank + c, zero), io<V>::store(tile.squares + c, zero), io<V>::store(tile.status + c, zero);
+      continue;
+    }
     Group<V> group(task, tile, c);
     const auto x = group.x;
     const auto alike = count > V(task.shared_count - T(0.5));
@@ -115,6 +119,15 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
       for (int k = 0; k < task.program.factor_rows; ++k, ahead()) group.factors.set(k, choose(alike, V(task.shared[k]), group.factors[k]));
       result.rank = choose(alike, V(task.shared_rank), result.rank);
       result.weak = choose(alike, V(task.shared_weak), result.weak);
+    }
+    // No more than there are rows, whatever the pivots say.
+    auto beyond = one < zero;
+    if (!(task.damp2 > T(0)) && some(count < all)) {
+      V present = zero;
+      for (int k = 0; k < task.matrix.rows; ++k) present = present + choose(group.w[k] > zero, one, zero);
+      beyond = result.rank > present + half;
+      result.rank = choose(beyond, present, result.rank);
+      result.weak = choose(beyond, one, result.weak);
     }
     if (task.normal) {
       const auto finite = all_finite<V>(n, x);
@@ -145,7 +158,8 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
         x.set(j, choose(refine, x[j] + dx, x[j]));
       }
       if constexpr (narrow) {
-        const auto enough = trusted<V>(task.normal, step, energy, data, count) & (result.weak < half);
+        const V wanted = needed ? choose(count > zero, one, zero) : one;
+        const auto enough = choose(trusted<V>(task.normal, step, energy, data, count) & (result.weak < half), zero, wanted) < half;
         const bool all_enough = !task.wide || !some(!enough);
         if (!all_enough) {
           if (task.normal)
@@ -168,7 +182,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
       const V nan(T(0) / T(0));
       auto mark = deficient;
       if constexpr (narrow) mark = deficient & (io<V>::load(tile.iterations + c) < half);
-      for (int j = 0; j < n; ++j) x.set(j, choose(mark & (group.columns[j] > half), nan, x[j]));
+      for (int j = 0; j < n; ++j) x.set(j, choose(mark & (choose(beyond, one, group.columns[j]) > half), nan, x[j]));
     }
   }
 }

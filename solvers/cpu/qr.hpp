@@ -15,7 +15,7 @@ struct QrTask {
   kernels::SystemMatrix<double> by_row{}, by_column{};
   int observations = 0, values = 0;
   bool normal = false;        // x is b
-  double damp2 = 0, tau = 0;  // rank: d <= tau N_jj
+  double damp2 = 0, tau = 0;  // rank: see rotate()
   double negligible = 0;      // see undetermined()
 
   // Rows of scratch of a lane group.

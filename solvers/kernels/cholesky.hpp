@@ -4,9 +4,10 @@
 //   eliminate  d = N_jj, l_i = N_ij / d, N_ik -= l_i N_kj for the entries below j
 //   substitute b_i -= l_i b_j forward, x_j = b_j / d - sum_i l_i x_i backward
 //
-// Column j is dependent on those eliminated before it where d <= tau N_jj, with N_jj as assembled: a rule that scales with nothing. L D L' without
-// square roots is the same up to rounding under any diagonal scaling, so that no matrix is scaled. Arithmetic on V only: no pixel loop, no
-// allocation, no device.
+// Column j is dependent on those eliminated before it where d <= tau (sum_i |v_i| sqrt(N_ii))^2, with N_ii as assembled and v the vector that
+// eliminates it (v_j = 1): a bound on the rounding error of d, which scales with nothing. The sum is at least sqrt(N_jj), and only pixels with a weak
+// pivot are worth more than that bound. L D L' without square roots is the same up to rounding under any diagonal scaling, so that no matrix is
+// scaled. Arithmetic on V only: no pixel loop, no allocation, no device.
 #pragma once
 #include <lopsar/operators/lanes/lane.hpp>
 
@@ -37,11 +38,10 @@ struct CholeskyResult {
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LOPSAR_CHOLESKY_DEGREES(F) F(1) F(2) F(3)
-#define LOPSAR_CHOLESKY_PANELS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
 #else
 #define LOPSAR_CHOLESKY_DEGREES(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10)
-#define LOPSAR_CHOLESKY_PANELS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
 #endif
+#define LOPSAR_CHOLESKY_PANELS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
 inline constexpr int widest_panel = 12;  // accumulators in registers
 
 template <class V, int E, class Values, class Data, class Slots, class Meanwhile>
@@ -103,11 +103,35 @@ LOPSAR_HD const int* eliminate_column_any(const int* op, int m, V inverse, Slots
   return op;
 }
 
-// values: rows of the numbers of the fields; w: rows of weights, 0 where missing; slots, neighbors: scratch; factors: rows for substitute().
+// sum_i |v_i| sqrt(N_ii) / sqrt(N_jj) of the column j at position `last`, whose N_jj is `diagonal`, from the columns before it; those that are
+// dependent have v_i = 0. v: scratch, one row per column.
+template <class V, class Factors, class Rows>
+LOPSAR_HD V eliminating_norm(const CholeskyProgram<value_t<V>>& program, int last, V diagonal, Factors factors, Rows v) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1));
+  const int* op = program.backward;
+  std::ptrdiff_t at = program.factor_rows;
+  V sum = zero;
+  for (int q = program.columns - 1; q >= 0; --q) {
+    const int m = op[1];
+    at -= m + 2;
+    V own = q == last ? one : zero;
+    if (q < last) {
+      for (int a = 0; a < m; ++a) own = nmadd(factors[at + 2 + a], v[op[2 + a]], own);
+      sum = madd(magnitude(own), root(factors[at + 1]), sum);
+    }
+    v.set(op[0], own);
+    op += 2 + m;
+  }
+  return one + sum / root(choose(diagonal > zero, diagonal, one));
+}
+
 struct Idle {
   LOPSAR_HD void operator()() const {}
 };
 
+// values: rows of the numbers of the fields; w: rows of weights, 0 where missing; slots, neighbors: scratch; factors: rows for substitute().
+// weak > tau: pixels with a weak pivot are looked at more closely, and neighbors has a row per column at least.
 // meanwhile() is called for every column and every row of a panel: work to be spread over this one.
 template <class V, class Values, class Data, class Slots, class Factors, class Meanwhile = Idle>
 LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program, Values values, Data w, V damp2, value_t<V> tau, value_t<V> weak,
@@ -135,10 +159,17 @@ LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program
     const int m = *op;
     const V diagonal = slots[op[1]] + damp2, d = diagonal + slots[op[2]];
     op += 3;
-    const auto independent = d > smallest * diagonal;
+    auto independent = d > smallest * diagonal;
+    result.weak = choose(d > enough * diagonal, result.weak, one);
+    if constexpr (sizeof(T) == 8) {  // float32 decides no rank
+      const auto doubtful = independent & (result.weak > zero);
+      if (weak > tau && some(doubtful)) {
+        const V norm = eliminating_norm<V>(program, q, diagonal, factors, neighbors);
+        independent = independent & (d > choose(doubtful, smallest * norm * norm, smallest) * diagonal);
+      }
+    }
     const V inverse = choose(independent, one / d, zero);
     result.rank = result.rank + choose(independent, one, zero);
-    result.weak = choose(d > enough * diagonal, result.weak, one);
     factors.set(at, inverse);
     factors.set(at + 1, diagonal);
     at += 2;

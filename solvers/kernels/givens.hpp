@@ -49,12 +49,33 @@ LOPSAR_HD void include(const GivensProgram& program, int q, V w, V y, V tau, Fac
   }
 }
 
-// theta: rows by position, work: one row per column; scratch. tau: a column is dependent where d <= tau N_jj.
+// sum_i |v_i| sqrt(N_ii) / sqrt(N_jj) of the column j at position `last`, as eliminating_norm() of Cholesky; work is zero before and after. Rows of
+// factors hold d.
+template <class V, class Factors, class Work>
+LOPSAR_HD V eliminating_norm(const GivensProgram& program, int last, Factors factors, Work work) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1));
+  const V diagonal = factors[program.factor[last] + 1];
+  V sum = zero;
+  work.set(last, one);
+  for (int q = last - 1; q >= 0; --q) {
+    const int at = program.factor[q], from = program.neighbor_start[q], m = program.neighbor_start[q + 1] - from;
+    V own = zero;
+    for (int a = 0; a < m; ++a) own = nmadd(factors[at + 2 + a], work[program.neighbor[from + a]], own);
+    work.set(q, own);
+    sum = madd(magnitude(own), root(factors[at + 1]), sum);
+  }
+  for (int q = 0; q <= last; ++q) work.set(q, zero);
+  return one + sum / root(choose(diagonal > zero, diagonal, one));
+}
+
+// theta: rows by position, work: one row per column; scratch. tau: a column is dependent where d <= tau (sum_i |v_i| sqrt(N_ii))^2, see Cholesky's;
+// pixels are looked at so closely from the first d <= 1e-6 N_jj on.
 template <class V, class Values, class Data, class Factors, class Work>
 LOPSAR_HD V rotate(const GivensProgram& program, const SystemMatrix<value_t<V>>& a, const SystemMatrix<value_t<V>>& by_column, Values values, Data y,
                    Data w, V damp2, value_t<V> tau, Factors factors, Work theta, Work work) {
   using T = value_t<V>;
-  const V zero(T(0)), one(T(1)), limit(tau);
+  const V zero(T(0)), one(T(1)), limit(tau), enough(T(1e-6));
   for (int q = 0; q < program.columns; ++q) {
     const int at = program.factor[q], m = program.neighbor_start[q + 1] - program.neighbor_start[q];
     factors.set(at, zero);
@@ -81,6 +102,27 @@ LOPSAR_HD V rotate(const GivensProgram& program, const SystemMatrix<value_t<V>>&
       work.set(q, one);
       include<V>(program, q, damp2, zero, limit, factors, theta, work);
     }
+  }
+  V weak = zero;
+  for (int q = 0; q < program.columns; ++q) {
+    const int at = program.factor[q], from = program.neighbor_start[q], m = program.neighbor_start[q + 1] - from;
+    const V d = factors[at], diagonal = factors[at + 1];
+    weak = choose(d > enough * diagonal, weak, one);
+    const auto doubtful = (d > zero) & (weak > zero);
+    if (!some(doubtful)) continue;
+    const V norm = eliminating_norm<V>(program, q, factors, work);
+    const auto dependent = doubtful & !(d > limit * norm * norm * diagonal);
+    if (!some(dependent)) continue;
+    // What the row says of the columns after this one goes on to them.
+    for (int i = 0; i < m; ++i) {
+      const V r = factors[at + 2 + i];
+      work.set(program.neighbor[from + i], choose(dependent, r, zero));
+      factors.set(at + 2 + i, choose(dependent, zero, r));
+    }
+    const V t = theta[q];
+    factors.set(at, choose(dependent, zero, d));
+    theta.set(q, choose(dependent, zero, t));
+    if (m > 0) include<V>(program, program.neighbor[from], choose(dependent, d, zero), choose(dependent, t, zero), limit, factors, theta, work);
   }
   for (int q = 0; q < program.columns; ++q) {
     const int at = program.factor[q];

@@ -1,4 +1,5 @@
 // Sparse Cholesky against dense least squares in long double (support/dense.hpp).
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 #include <limits>
@@ -551,4 +552,138 @@ TEST_CASE("cholesky: what all pixels share is factored once", "[solvers][cholesk
       CHECK(::solve<double>(c.model, y.view(), shared).same_bits(a, pick));
     }
   }
+}
+
+// Six unknowns on data of six dates, a line less: rank 5 at most, whatever rounding makes of the pivots.
+TEST_CASE("cholesky and QR: rank of models that few data determine", "[solvers][cholesky][qr][rank]") {
+  constexpr std::size_t pixels = sanitized ? 100 : 1000;
+  const Network network = nearest_neighbors(30, 12).network();
+  const std::size_t D = network.dates().size(), K = network.pairs().size();
+  const LinearOperator parametric = network * lopsar::hstack(lopsar::Polynomial(network, 3), lopsar::Seasonal(network, {1}),
+                                                             lopsar::DemError(network, baselines(D), geometry(pixels)));
+  std::mt19937_64 random(31);
+  const auto weight = [&] { return std::pow(10, 4 * uniform(random, 0, 1)); };
+  struct Scene {
+    std::string name;
+    LinearOperator model;
+    Grid<double> y, w;
+  };
+  std::vector<Scene> scenes;
+  scenes.push_back({"parameters of few dates", parametric, Grid<double>(K, pixels), Grid<double>(K, pixels)});
+  for (std::size_t p = 0; p < pixels; ++p) {
+    std::vector<std::size_t> dates(D);
+    std::iota(dates.begin(), dates.end(), std::size_t{0});
+    std::shuffle(dates.begin(), dates.end(), random);
+    const auto kept = [&](std::size_t date) { return std::find(dates.begin(), dates.begin() + 6, date) != dates.begin() + 6; };
+    for (std::size_t k = 0; k < K; ++k) {
+      const auto& pair = network.pairs()[k];
+      scenes[0].y.at(k, p) = uniform(random, -5, 5), scenes[0].w.at(k, p) = kept(pair.first) && kept(pair.second) ? weight() : 0;
+    }
+  }
+  for (const double d : {1e-1, 1e-3, 1e-5, 1e-7}) {
+    const LinearOperator model = lopsar::Pattern({2, 3}, {{0, 0, 1, -1}, {0, 1, 1, -1}, {1, 0, 1, -1}, {1, 1, 1 + d, -1}, {1, 2, 1, -1}});
+    scenes.push_back({"two rows", model, Grid<double>(2, pixels), Grid<double>(2, pixels)});
+    for (auto& v : scenes.back().y.values) v = uniform(random, -5, 5);
+    for (auto& v : scenes.back().w.values) v = weight();
+  }
+  for (const auto& scene : scenes)
+    for (const Method method : {Method::cholesky, Method::qr})
+      for (const bool narrow : {false, true}) {
+        if (narrow && method == Method::qr) continue;
+        lopsar::SolveOptions<double> options;
+        options.method = method, options.weights = scene.w.view();
+        if (narrow) options.arithmetic = Arithmetic::float32;
+        const auto r = ::solve<double>(scene.model, scene.y.view(), options);
+        int wrong = 0, finite = 0;
+        for (std::size_t p = 0; p < pixels; ++p) {
+          bool whole = true;
+          for (std::size_t j = 0; j < r.x.rows; ++j) whole = whole && !std::isnan(r.x.at(j, p));
+          finite += whole;
+          wrong += r.valid[p] > 0 && (r.status[p] != number(Status::rank_deficient) || r.rank[p] >= static_cast<int>(r.x.rows));
+        }
+        INFO(scene.name << ", " << lopsar::name(method) << (narrow ? " float32" : " float64"));
+        CHECK(wrong == 0);
+        CHECK(finite == 0);
+      }
+}
+
+TEST_CASE("cholesky: automatic arithmetic does not depend on the order of pixels", "[solvers][cholesky][bits]") {
+  // One pixel in eight makes the columns all but parallel: where it stands must not matter.
+  constexpr std::size_t pixels = 64;
+  const Network network = nearest_neighbors(30, 12).network();
+  const std::size_t D = network.dates().size(), K = network.pairs().size();
+  std::mt19937_64 random(41);
+  std::vector<float> b(D * pixels);
+  for (std::size_t d = 0; d < D; ++d)
+    for (std::size_t p = 0; p < pixels; ++p)
+      b[d * pixels + p] = static_cast<float>((p % 8 == 0 ? 1e-4 : 100) * uniform(random, -1, 1) + static_cast<double>(network.days()[d]));
+  Grid<float> y(K, pixels);
+  for (auto& v : y.values) v = static_cast<float>(uniform(random, -5, 5));
+  const auto solve_of = [&](const std::vector<std::size_t>& pick) {
+    std::vector<float> own(D * pixels);
+    for (std::size_t d = 0; d < D; ++d)
+      for (std::size_t p = 0; p < pixels; ++p) own[d * pixels + p] = b[d * pixels + pick[p]];
+    const LinearOperator model =
+        network * lopsar::hstack(lopsar::Polynomial(network, 1), lopsar::DemError(network, lopsar::Field(std::move(own), D, pixels),
+                                                                                  {lopsar::Field(std::vector<float>(pixels, 8.5e5f), 1, pixels),
+                                                                                   lopsar::Field(std::vector<float>(pixels, 35.f), 1, pixels)}));
+    return ::solve<float>(model, y.taken(pick).view(), {});
+  };
+  const auto whole = solve_of(range(pixels));
+  for (const unsigned seed : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 10u, 11u, 12u}) {
+    auto shuffled = range(pixels);
+    std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(seed));
+    const auto r = solve_of(shuffled);
+    CHECK(r.report.arithmetic == whole.report.arithmetic);
+    CHECK(r.same_bits(whole, shuffled));
+  }
+}
+
+TEST_CASE("cholesky: pixels without data beside others", "[solvers][cholesky][status]") {
+  // Whole registers of them, single ones, and pixels that float32 is not enough for.
+  constexpr std::size_t pixels = 200;
+  const Network network = nearest_neighbors(30, 12).network();
+  Grid<float> y(30, pixels);
+  std::mt19937_64 random(51);
+  const auto empty = [](std::size_t p) { return (p >= 32 && p < 128) || p % 5 == 0; };
+  for (std::size_t k = 0; k < 30; ++k)
+    for (std::size_t p = 0; p < pixels; ++p)
+      y.at(k, p) = empty(p) ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>((p % 7 ? 1 : 1e5) * uniform(random, -5, 5));
+  const auto r = ::solve<float>(network, y.view(), {});
+  for (std::size_t p = 0; p < pixels; ++p) {
+    CHECK(r.status[p] == number(empty(p) ? Status::no_data : Status::ok));
+    CHECK(r.rank[p] == (empty(p) ? 0 : 11));
+    CHECK(std::isnan(r.residual_norm[p]) == empty(p));
+  }
+}
+
+TEST_CASE("direct methods: outputs and methods that they have not", "[solvers][cholesky][qr]") {
+  const Network network = nearest_neighbors(30, 12).network();
+  Grid<float> y(30, 3), x(11, 3), more(11, 3);
+  std::vector<float> norm(3, -1.f);
+  for (auto& v : y.values) v = 1;
+  lopsar::SolveOutput<float> out;
+  out.x = x.block();
+  lopsar::SolveOptions<float> options;
+  for (const Method method : {Method::cholesky, Method::qr}) {
+    options.method = method;
+    auto asked = out;
+    asked.variances = more.block();
+    CHECK_THROWS_WITH(lopsar::solve_into(network, y.view(), asked, options), ContainsSubstring("variances"));
+    CHECK_THROWS_AS(lopsar::solve_normal_into(network, x.view(), asked, options), lopsar::InvalidArgument);
+    asked = out, asked.history = more.block();
+    CHECK_THROWS_WITH(lopsar::solve_into(network, y.view(), asked, options), ContainsSubstring("history"));
+    asked = out, asked.residual_norm = norm.data();
+    lopsar::solve_normal_into(network, more.view(), asked, options);
+    for (float& v : norm) {
+      CHECK(std::isnan(v));
+      v = -1;
+    }
+  }
+  for (const Method method : {Method::edge_flow, Method::cg, Method::cgls, Method::lsqr}) {
+    options.method = method;
+    CHECK_THROWS_WITH(lopsar::solve_normal_into(network, more.view(), out, options), ContainsSubstring(lopsar::name(method)));
+  }
+  options.method = Method::automatic;
+  CHECK_NOTHROW(lopsar::solve_normal_into(network, more.view(), out, options));
 }
