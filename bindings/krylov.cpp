@@ -120,7 +120,7 @@ class Krylov {
   template <class T>
   using Held = std::unique_ptr<KrylovProblem<T>>;
   std::variant<Held<float>, Held<double>, Held<std::complex<float>>, Held<std::complex<double>>> problem_;
-  py::object y_;
+  py::object y_ = py::none();
 };
 
 // A Solver<T> for the T that the letter of NumPy's type says.

@@ -704,7 +704,7 @@ def plot_comparison(comparison: Any, out: str | Path | None = None) -> Figure:
 
 def _accuracy_against_time(figure: Figure, ax: Axes, c: Any, color: dict[str, str]) -> None:
     """Relative errors over microseconds per pixel, each method named beside its point."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
     found = [m for m in c.methods if np.isfinite(m.relative_error)]
     curves = {m.method: [(1e6 * p[1], p[2]) for p in c.accuracy.get(m.method) or [] if p[2] > 0] for m in found}
@@ -722,7 +722,12 @@ def _accuracy_against_time(figure: Figure, ax: Axes, c: Any, color: dict[str, st
     if times:
         low, high = min(times) / 1.5, max(times) * 1.5
         ax.set_xlim(low, high)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+        decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
+        for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):   # as few as say enough
+            ticks = [t for t in np.outer(decades, steps).ravel() if low <= t <= high]
+            if len(ticks) >= 3:
+                break
+        ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
