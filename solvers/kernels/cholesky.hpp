@@ -36,13 +36,15 @@ struct CholeskyResult {
   V weak;  // > 0: a pivot lost so much that this arithmetic should not be trusted: d <= weak N_jj
 };
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__)  // fewer bodies: they take minutes to compile
 #define LOPSAR_CHOLESKY_DEGREES(F) F(1) F(2) F(3)
+#define LOPSAR_CHOLESKY_PANELS(F) F(1) F(2) F(3)
+inline constexpr int widest_panel = 3;  // accumulators in registers
 #else
 #define LOPSAR_CHOLESKY_DEGREES(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10)
-#endif
 #define LOPSAR_CHOLESKY_PANELS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
-inline constexpr int widest_panel = 12;  // accumulators in registers
+inline constexpr int widest_panel = 12;
+#endif
 
 template <class V, int E, class Values, class Data, class Slots, class Meanwhile>
 LOPSAR_HD const int* assemble_panel(const int* op, int n, bool valued, const value_t<V>*& coefficient, Values values, Data w, Slots slots,
