@@ -25,6 +25,7 @@
 #include <lopsar/inversion/files/product.hpp>
 #include <lopsar/inversion/files/stack_rows.hpp>
 #include <lopsar/inversion/time_series.hpp>
+#include <lopsar/operators/cpu/aligned_memory.hpp>
 #include <lopsar/operators/error.hpp>
 #include <lopsar/operators/lanes/level.hpp>
 
@@ -380,11 +381,7 @@ std::vector<double> reference_phase(const Job& job, InvertReport& report) {
   return phase;
 }
 
-struct Free {
-  void operator()(float* p) const { ::operator delete (p, std::align_val_t{64}); }
-};
-using Floats = std::unique_ptr<float, Free>;
-Floats allocate(std::size_t n) { return Floats(static_cast<float*>(::operator new (n * sizeof(float), std::align_val_t{64}))); }
+using Floats = cpu::AlignedMemory<float>;
 
 // A block on its way. Memory is kept from block to block: a fresh page costs more than the arithmetic on it.
 struct Work {
@@ -396,10 +393,10 @@ struct Work {
 
   Work(const InvertPlan& plan, std::size_t readers) {
     const std::size_t n = plan.rows_per_block * plan.width;
-    for (std::size_t i = 0; i < readers; ++i) input.push_back(allocate(plan.pairs * n));
-    series = allocate(plan.dates * n);
-    coherence = allocate(n);
-    number = allocate(n);
+    for (std::size_t i = 0; i < readers; ++i) input.emplace_back(plan.pairs * n);
+    series = Floats(plan.dates * n);
+    coherence = Floats(n);
+    number = Floats(n);
     status.resize(n);
   }
 };
@@ -479,29 +476,29 @@ class Run {
     work.row0 = block * job_.plan.rows_per_block;
     work.row1 = last_row(block);
     const std::size_t n = (work.row1 - work.row0) * job_.plan.width;
-    for (std::size_t i = 0; i < job_.readers.size(); ++i) job_.readers[i].read(work.row0, work.row1, work.input[i].get(), n, job_.plan.decoders);
+    for (std::size_t i = 0; i < job_.readers.size(); ++i) job_.readers[i].read(work.row0, work.row1, work.input[i].data(), n, job_.plan.decoders);
     counters.read += static_cast<std::size_t>(double(job_.plan.bytes_to_read) * double(work.row1 - work.row0) / double(job_.plan.length));
   }
 
   void compute(Work& work) {
     const std::size_t n = (work.row1 - work.row0) * job_.plan.width, k = job_.plan.pairs;
-    float* phase = work.input[0].get();
-    if (job_.mask >= 0) apply_mask(phase, work.input[static_cast<std::size_t>(job_.mask)].get(), n);
+    float* phase = work.input[0].data();
+    if (job_.mask >= 0) apply_mask(phase, work.input[static_cast<std::size_t>(job_.mask)].data(), n);
     TimeSeriesOutput<float> out;
-    out.series = {work.series.get(), job_.plan.dates, n};
-    out.temporal_coherence = work.coherence.get();
-    out.num_ifgram = work.number.get();
+    out.series = {work.series.data(), job_.plan.dates, n};
+    out.temporal_coherence = work.coherence.data();
+    out.num_ifgram = work.number.data();
     out.num_ifgram_type = TimeSeriesOutput<float>::Number::float32;
     out.status = work.status.data();
     const ConstBlock<float> coherence =
-        job_.coherence < 0 ? ConstBlock<float>{} : ConstBlock<float>{work.input[static_cast<std::size_t>(job_.coherence)].get(), k, n};
+        job_.coherence < 0 ? ConstBlock<float>{} : ConstBlock<float>{work.input[static_cast<std::size_t>(job_.coherence)].data(), k, n};
     report_.solver = invert_time_series<float>(job_.stack.network(), {phase, k, n}, coherence,
                                                keep_.empty() ? nullptr : keep_.data() + work.row0 * job_.plan.width, out, rules_);
     if (job_.reference && job_.reference->row >= work.row0 && job_.reference->row < work.row1) {
       const std::size_t p = (job_.reference->row - work.row0) * job_.plan.width + job_.reference->column;
-      for (std::size_t d = 0; d < job_.plan.dates; ++d) work.series.get()[d * n + p] = 0;
-      work.coherence.get()[p] = 1;
-      work.number.get()[p] = static_cast<float>(k);
+      for (std::size_t d = 0; d < job_.plan.dates; ++d) work.series.data()[d * n + p] = 0;
+      work.coherence.data()[p] = 1;
+      work.number.data()[p] = static_cast<float>(k);
       work.status[p] = static_cast<std::uint8_t>(Status::ok);
     }
     work.counts.fill(0);
@@ -524,9 +521,9 @@ class Run {
     std::string note;
     for (std::size_t count : work.counts) note += std::to_string(count) + " ";
     try {
-      products_.write_rows(0, "timeseries", work.row0, work.row1, work.series.get(), n);
-      products_.write_rows(1, "temporalCoherence", work.row0, work.row1, work.coherence.get(), n);
-      products_.write_rows(2, "mask", work.row0, work.row1, work.number.get(), n);
+      products_.write_rows(0, "timeseries", work.row0, work.row1, work.series.data(), n);
+      products_.write_rows(1, "temporalCoherence", work.row0, work.row1, work.coherence.data(), n);
+      products_.write_rows(2, "mask", work.row0, work.row1, work.number.data(), n);
       products_.write_rows(2, "status", work.row0, work.row1, work.status.data(), n);
       products_.finish_block(work.block, note);
     } catch (...) {

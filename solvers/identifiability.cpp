@@ -1,6 +1,7 @@
 #include <lopsar/solvers/identifiability.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -9,6 +10,7 @@
 #include <Eigen/Dense>
 
 #include <lopsar/operators/error.hpp>
+#include <lopsar/operators/network.hpp>
 
 namespace lopsar {
 namespace {
@@ -51,6 +53,7 @@ struct NullSpaceOf {
 
 NullSpaceOf null_space(const Lowering& matrix, const std::vector<double>& factors) {
   const auto [rows, columns] = matrix.shape;
+  if (columns == 0) return {};
   Eigen::MatrixXd a = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(std::max(rows, columns)), static_cast<Eigen::Index>(columns));
   for (const auto& t : matrix.triplets)
     a(static_cast<Eigen::Index>(t.row), static_cast<Eigen::Index>(t.column)) +=
@@ -65,6 +68,7 @@ NullSpaceOf null_space(const Lowering& matrix, const std::vector<double>& factor
   while (rank < a.cols() && std::abs(r(rank, rank)) > negligible_pivot * std::abs(r(0, 0))) ++rank;
   NullSpaceOf found;
   found.rank = static_cast<std::size_t>(rank);
+  if (rank == a.cols()) return found;
   const auto& order = qr.colsPermutation().indices();
   // Column rank + j depends on the first `rank` ones by R11 z = R12.
   const Eigen::MatrixXd z =
@@ -143,6 +147,7 @@ std::string describe(const Identifiability& found, const LinearOperator& model, 
   if (names.empty())
     for (const auto& p : model.parameters()) names.push_back(p.name);
   const auto name_of = [&](std::size_t c) { return c < names.size() ? names[c] : "x" + std::to_string(c); };
+  bool dates = false;
   std::string text;
   for (const auto& group : found.groups) {
     const auto& c = group.columns;
@@ -150,21 +155,25 @@ std::string describe(const Identifiability& found, const LinearOperator& model, 
     // The first and the last of many: stacks put dates first and what is fitted beside them last.
     const std::size_t shown = 8, tail = 4;
     for (std::size_t i = 0; i < c.size(); ++i) {
-      if (c.size() > shown && i == shown - tail) {
-        list += ", ... (" + std::to_string(c.size() - shown) + " more)";
-        i = c.size() - tail;
-      }
-      list += (list.empty() ? "" : ", ") + name_of(c[i]);
+      const std::string name = name_of(c[i]);
+      dates = dates || std::isdigit(static_cast<unsigned char>(name.empty() ? ' ' : name.front()));
+      if (c.size() > shown && i == shown - tail) list += ", ... (" + std::to_string(c.size() - shown) + " more)";
+      if (c.size() <= shown || i < shown - tail || i + tail >= c.size()) list += (list.empty() ? "" : ", ") + name;
     }
     if (c.size() == 1) text += list + " is in no observation. ";
     else
       text += list + " trade off against each other: the data determine " + std::to_string(c.size() - group.freedom) + " of these " +
               std::to_string(c.size()) + " unknowns. ";
   }
-  return text +
-         "Take a deformation model instead of free dates (Network @ HStack of time models), add a prior (smoothness by TimeDifference, or what is "
-         "known "
-         "of a parameter), leave out what trades off, or damp.";
+  if (dynamic_cast<const Network*>(model.node().get()))
+    return text +
+           "No pair joins these dates with the reference: add pairs that do, or let null_space='min-norm-velocity' (or 'min-norm-phase') of solve "
+           "fill them.";
+  if (dates)
+    return text +
+           "Take a deformation model instead of free dates (Network @ HStack of time models), add a prior (smoothness by TimeDifference, or what is "
+           "known of a parameter), leave out what trades off, or damp.";
+  return text + "Leave out all but one of what trades off, add a prior (what is known of a parameter), or damp.";
 }
 
 }  // namespace lopsar

@@ -27,8 +27,8 @@ struct Identifiability {
 // network with anything on its dates is found exactly. InvalidArgument for scene and complex operators; ShapeError for a prior with other columns.
 Identifiability identifiability(const LinearOperator& model, const std::vector<LinearOperator>& priors = {});
 
-// One sentence for each group, with the names of parameters() where the model has them (`names` if given), and what can be done; empty where there is
-// nothing to say.
+// One sentence for each group, with the names of parameters() where the model has them (`names` if given), and the remedies that fit the model; empty
+// where there is nothing to say.
 std::string describe(const Identifiability& found, const LinearOperator& model, std::vector<std::string> names = {});
 
 }  // namespace lopsar

@@ -1,10 +1,8 @@
 #include <lopsar/solvers/iterative.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
-#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +10,7 @@
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
+#include <lopsar/operators/cpu/aligned_memory.hpp>
 #include <lopsar/operators/cpu/pixel_loop.hpp>
 #include <lopsar/operators/error.hpp>
 #include <lopsar/solvers/cpu/krylov.hpp>
@@ -21,18 +20,8 @@
 namespace lopsar {
 namespace {
 
+using cpu::AlignedMemory;
 using cpu::SystemTile;
-
-struct Free {
-  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
-};
-template <class T>
-struct Memory {
-  std::unique_ptr<void, Free> owner;
-  T* data = nullptr;
-  explicit Memory(std::size_t n = 0)
-      : owner(n ? ::operator new (n * sizeof(T), std::align_val_t{64}) : nullptr), data(static_cast<T*>(owner.get())) {}
-};
 
 template <class S>
 void check_options(const SolveOptions<S>& options, Method method, std::size_t unknowns) {
@@ -164,8 +153,7 @@ class Engine {
   void begin(std::size_t pixels, ConstBlock<S> x0, const SolveOptions<S>& options, T* states) {
     states_ = states;
     SolveOutput<S> nothing;
-    Memory<S> x(problem_.system.columns() * pixels);  // make_task checks it; never written
-    nothing.x = {x.data, static_cast<std::size_t>(problem_.system.columns()), pixels};
+    nothing.x = {nullptr, static_cast<std::size_t>(problem_.system.columns()), pixels};  // make_task checks its shape
     auto task = this->task(pixels, nothing, options);
     task.x = {};
     task.x_in = x0;
@@ -188,7 +176,7 @@ class Engine {
  private:
   // A tile of the model that is factored.
   struct Other {
-    Memory<T> memory;
+    AlignedMemory<T> memory;
     SystemTile<T> tile;
     const detail::Problem<S>* problem;
     explicit Other(const detail::Problem<S>& p) : problem(&p) {}
@@ -196,10 +184,10 @@ class Engine {
     void load(const SystemTile<T>& like, lanes::Level level) {
       const auto pixels = static_cast<std::size_t>(like.pixels), rows = static_cast<std::size_t>(problem->system.rows()),
                  values = static_cast<std::size_t>(problem->system.values());
-      if (!memory.data) {
+      if (!memory) {
         const std::size_t line = 64 / sizeof(T), each = (pixels + line - 1) / line * line;
-        memory = Memory<T>((2 * rows + values + 2) * each);
-        T* next = memory.data;
+        memory = AlignedMemory<T>((2 * rows + values + 2) * each);
+        T* next = memory.data();
         const auto cut = [&](T*& at, std::size_t n) { at = next, next += n * each; };
         cut(tile.y, rows), cut(tile.w, rows), cut(tile.values, values), cut(tile.count, 1), cut(tile.flaw, 1);
         tile.lane = like.lane, tile.pixels = like.pixels;
@@ -228,7 +216,7 @@ class Engine {
     if (other_) {
       auto& space = spaces_->local();
       // The factorization scales the weights of its group in place, so that every tile is loaded anew; groups come in order.
-      if (c == 0 || !space.memory.data || space.tile.first != tile.first) space.load(tile, level_);
+      if (c == 0 || !space.memory || space.tile.first != tile.first) space.load(tile, level_);
       other = &space.tile;
     }
     kernels_->begin(plan_, tile, other, c, state, scratch);
@@ -283,7 +271,7 @@ struct IterativeSolve<T>::State {
   struct In {
     Engine<T, A> engine;
     std::size_t groups;
-    Memory<A> states;
+    AlignedMemory<A> states;
   };
 
   LinearOperator model;
@@ -318,7 +306,7 @@ struct IterativeSolve<T>::State {
     running = 0;
     if (iteration >= of.engine.plan().max_iterations) return;
     for (std::size_t g = 0; g < of.groups; ++g) {
-      const A* stop = of.states.data + g * of.engine.values_of_group() + static_cast<std::size_t>(s.scalars + kernels::krylov::stop) * lane;
+      const A* stop = of.states.data() + g * of.engine.values_of_group() + static_cast<std::size_t>(s.scalars + kernels::krylov::stop) * lane;
       running += static_cast<std::size_t>(std::count(stop, stop + lane, A(kernels::krylov::running)));
     }
   }
@@ -354,15 +342,15 @@ void IterativeSolve<T>::setup(ConstBlock<T> y, const SolveOptions<T>& options, b
     using A = decltype(number);
     using In = typename State::template In<A>;
     // Variances are cheap beside the rest of the state: always kept.
-    auto of = std::unique_ptr<In>(new In{{s.model, s.method, data, s.options, true, history}, 0, Memory<A>()});
+    auto of = std::unique_ptr<In>(new In{{s.model, s.method, data, s.options, true, history}, 0, AlignedMemory<A>()});
     const std::size_t lane = static_cast<std::size_t>(of->engine.lane()), longest = cpu::longest_tile;
     of->groups = (s.pixels + longest - 1) / longest * longest / lane;
-    of->states = Memory<A>(of->groups * of->engine.values_of_group());
+    of->states = AlignedMemory<A>(of->groups * of->engine.values_of_group());
     // Groups of the last tile that this never begins.
     for (std::size_t g = 0; g < of->groups; ++g)
-      std::fill_n(of->states.data + g * of->engine.values_of_group() + static_cast<std::size_t>(of->engine.plan().state.scalars) * lane,
+      std::fill_n(of->states.data() + g * of->engine.values_of_group() + static_cast<std::size_t>(of->engine.plan().state.scalars) * lane,
                   static_cast<std::size_t>(kernels::krylov::scalar_rows) * lane, A(kernels::krylov::empty));
-    of->engine.begin(s.pixels, options.x0, s.options, of->states.data);
+    of->engine.begin(s.pixels, options.x0, s.options, of->states.data());
     s.count(*of);
     s.in = std::move(of);
   };
@@ -378,12 +366,12 @@ template <class T>
 std::size_t IterativeSolve<T>::run(int iterations) {
   State& s = *state_;
   s.visit([&](auto& of) {
-    using A = std::remove_pointer_t<decltype(of.states.data)>;
+    using A = std::remove_pointer_t<decltype(of.states.data())>;
     const int last = s.iteration + std::clamp(iterations, 0, std::max(of.engine.plan().max_iterations - s.iteration, 0));
-    oneapi::tbb::enumerable_thread_specific<Memory<A>> scratches([&] { return Memory<A>(of.engine.scratch_values()); });
+    oneapi::tbb::enumerable_thread_specific<AlignedMemory<A>> scratches([&] { return AlignedMemory<A>(of.engine.scratch_values()); });
     cpu::for_pixels(of.groups, 4, s.options.threads, [&](std::size_t from, std::size_t to) {
-      A* scratch = scratches.local().data;
-      for (std::size_t g = from; g < to; ++g) of.engine.iterate(of.states.data + g * of.engine.values_of_group(), scratch, s.iteration, last);
+      A* scratch = scratches.local().data();
+      for (std::size_t g = from; g < to; ++g) of.engine.iterate(of.states.data() + g * of.engine.values_of_group(), scratch, s.iteration, last);
     });
     s.iteration = last;
     s.count(of);
@@ -459,7 +447,7 @@ void IterativeSolve<T>::residual_norms(T* norms) const {
     const auto lane = static_cast<std::size_t>(of.engine.lane());
     const auto& layout = of.engine.plan().state;
     for (std::size_t p = 0; p < s.pixels; ++p) {
-      const auto* group = of.states.data + p / lane * of.engine.values_of_group();
+      const auto* group = of.states.data() + p / lane * of.engine.values_of_group();
       const auto scalar = [&](int which) { return static_cast<double>(group[static_cast<std::size_t>(layout.scalars + which) * lane + p % lane]); };
       const double residual = scalar(krylov::residual), norm = scalar(krylov::norm);
       norms[p] = scalar(krylov::stop) == static_cast<double>(krylov::empty)

@@ -19,7 +19,7 @@ from .array_like import ndarray
 from .arrays import at_least_one, floating
 from .identifiability import IdentifiabilityWarning, names
 from .linear_operator import LinearOperator
-from .solve import Prior, pixelwise, prior_list, rows_of, solve, without_labels
+from .solve import Labels, Prior, pixelwise, rows_of, solve
 from .status import Status
 
 if TYPE_CHECKING:
@@ -249,11 +249,12 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
     of a pixel leave free, e.g. dates that no pair joins with the reference date, take no part.
     """
     op = pixelwise(model, "compare")
-    y, weights, _, _, labelled = without_labels(op, y, "compare", weights=weights)
+    labels = Labels(op, y, "compare")
+    y, weights, prior = labels.y, labels.weights(weights), labels.priors(prior)
     units = {unit for _, unit in names(op)}
     unit = units.pop() if len(units) == 1 else ""
     if type(op).__name__ == "Network":
-        unit = str(labelled.attrs.get("units", "rad")) if labelled is not None else "rad"
+        unit = str(labels.template.attrs.get("units", "rad")) if labels.template is not None else "rad"
     y = floating(ndarray(y), "y")
     if y.ndim < 2:
         raise _core.ShapeError(f"compare: expected y of shape ({op.shape[0]}, pixels), got {y.shape}")
@@ -261,7 +262,7 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
     flat = y.reshape(y.shape[0], -1)
     w = None if weights is None else rows_of(weights, op.shape[0], grid, y.dtype, "compare: weights")
     priors = [Prior(p.op, *(None if v is None else rows_of(v, p.op.shape[0], grid, y.dtype, "compare: prior") for v in (p.data, p.weights)))
-              for p in prior_list(prior)]
+              for p in prior]
     if at_least_one(repeats, "compare: repeats") == 0:
         raise _core.InvalidArgument("compare: expected repeats of 1 or more, got None")
     if isinstance(methods, str):

@@ -129,7 +129,7 @@ def identifiability(model: Any, prior: Any = None) -> Identifiability:
                        for group in found.groups)
         for old in [k for k in cache if any(ref() is None for ref in k)]:
             del cache[old]
-        cache[key] = Identifiability(groups, found.rank, found.checked, _described(groups, type(op).__name__ == "Network"))
+        cache[key] = Identifiability(groups, found.rank, found.checked, _core.describe_identifiability(found, op._node(), texts))
     return cache[key]
 
 
@@ -139,29 +139,10 @@ def _told_apart(texts: list[str]) -> list[str]:
     return [text if count[text] == 1 else f"{text} (column {c})" for c, text in enumerate(texts)]
 
 
-def _described(groups: tuple[TradeOff, ...], network: bool) -> str:
-    """What trades off, and the remedies that fit the model."""
-    text = ""
-    for group in groups:
-        shown, many = list(group.parameters), len(group.columns)
-        if many > 8:   # the first and the last: stacks put dates first and what is fitted beside them last
-            shown[4:-4] = [f"... ({many - 8} more)"]
-        text += (f"{shown[0]} is in no observation. " if many == 1 else
-                 f"{', '.join(shown)} trade off against each other: the data determine {many - group.freedom} of these {many} unknowns. ")
-    if not groups:
-        return ""
-    if network:
-        return text + ("No pair joins these dates with the reference: add pairs that do, or let null_space='min-norm-velocity' (or "
-                       "'min-norm-phase') of solve fill them.")
-    dates = any(name.partition(" ")[0].isdigit() for group in groups for name in group.parameters)
-    return text + ("Take a deformation model instead of free dates (Network @ HStack of time models), add a prior (smoothness by TimeDifference, or "
-                   "what is known of a parameter), leave out what trades off, or damp." if dates else
-                   "Leave out all but one of what trades off, add a prior (what is known of a parameter), or damp.")
-
-
 def warn(op: LinearOperator, prior: Any) -> None:
     """A warning, at the line that called lopsar, where the model has parameters that trade off."""
-    if type(op).__name__ == "Network" and prior is None:   # whose status and null_space say it pixel by pixel
+    from .solve import prior_list
+    if type(op).__name__ == "Network" and not prior_list(prior):   # whose status and null_space say it pixel by pixel
         return
     found = identifiability(op, prior)
     if found.groups:

@@ -11,7 +11,7 @@ from . import _core
 from .array_like import ndarray
 from .arrays import columns, floating
 from .identifiability import names, warn
-from .solve import Solution, pixelwise, prepared, with_labels, without_labels
+from .solve import Labels, Solution, pixelwise, prepared, with_labels
 
 __all__ = ["IterativeSolve"]
 
@@ -70,7 +70,8 @@ class IterativeSolve:
         (n, ...)
             x0.
         """
-        y, weights, x0, _, self._template = without_labels(self._op, y, "IterativeSolve", weights=weights, x0=x0)
+        labels = Labels(self._op, y, "IterativeSolve")
+        y, weights, x0, prior, self._template = labels.y, labels.weights(weights), labels.unknowns(x0, "x0"), labels.priors(prior), labels.template
         values = floating(ndarray(y), "y")
         values = values if dtype is None else floating(values.astype(dtype), "dtype")
         options = prepared(self._op, values, weights, method=self._method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol,

@@ -21,7 +21,7 @@ from .optimization.cls_basic import CG
 from .pattern import Pattern
 from .rearrange import Pad
 from .series import Weighting
-from .solve import Prior, rows_of, without_labels
+from .solve import Labels, Prior, rows_of
 from .solve_operator import Solve
 from .stacking import VStack
 
@@ -295,7 +295,8 @@ class SmoothInversion:
                                         "lopsar.optimization.regularized_inversion")
         if boundary not in BOUNDARIES:
             raise _core.InvalidArgument(f"smooth_inversion: expected boundary 'free', 'reflected' or 'zero', got {boundary!r}")
-        y, weights, _, mask, _ = without_labels(model, y, "smooth_inversion", weights=weights, mask=mask)
+        labels = Labels(model, y, "smooth_inversion")
+        y, weights, mask = labels.y, labels.weights(weights), labels.pixels(mask, "mask")
         y = floating(y, "y")
         if dtype is not None:
             y = floating(y.astype(dtype), "dtype")
@@ -607,7 +608,7 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     -----
     Conjugate gradients on :math:`H = A^T W A + \Lambda^2 L^T L`, which is applied, never formed. `SmoothInversion` has its parts.
     """
-    x0 = without_labels(aslinearoperator(model), y, "smooth_inversion", x0=x0)[2]
+    x0 = Labels(aslinearoperator(model), y, "smooth_inversion").unknowns(x0, "x0")
     problem = SmoothInversion(model, y, smoothness, weights, mask=mask, boundary=boundary, sampling=sampling, dtype=dtype)
     if preconditioner not in PRECONDITIONERS:
         raise _core.InvalidArgument(f"smooth_inversion: expected preconditioner {', '.join(map(repr, PRECONDITIONERS))}, got {preconditioner!r}")

@@ -92,7 +92,7 @@ class Solution:
     status : (...) uint8
         Numbers of `lopsar.Status`.
     rank : (...) int32
-        Rank of the weighted matrix with its priors; of iterative methods n, or 0 where not solved.
+        Rank of the weighted matrix with its priors; iterative methods count the unknowns that a row touches, at most the rows.
     valid : (...) int32
         Observations used.
     iterations : (...) int32
@@ -265,7 +265,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         Ctrl-C.
     """
     op = pixelwise(A, "solve")
-    y, weights, x0, _, template = without_labels(op, y, "solve", weights=weights, x0=x0)
+    labels = Labels(op, y, "solve")
+    y, weights, x0, prior = labels.y, labels.weights(weights), labels.unknowns(x0, "x0"), labels.priors(prior)
     if null_space not in _NULL_SPACE:
         raise _core.InvalidArgument(f"solve: expected null_space None, 'min-norm-velocity' or 'min-norm-phase', got {null_space!r}")
     if method in _DIRECT:
@@ -293,8 +294,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         out["history"] = out["history"][:int(out["iterations"].max(initial=0)) + 1]
     solution = Solution(**{name: values.reshape((*values.shape[:-1], *tail)) for name, values in out.items()},
                         method=ran, arithmetic=precision, parameters=names(op))
-    if template is not None:
-        return with_labels(op, template, solution)
+    if labels.template is not None:
+        return with_labels(op, labels.template, solution)
     return _mapped(solution, lambda name, values: exported(values, foreign)) if foreign is not None else solution
 
 
@@ -335,36 +336,59 @@ def _mapped(solution: Solution, change: Callable[[str, Any], Any]) -> Solution:
     return replace(solution, **{name: change(name, values) for name, values in arrays.items() if values is not None})
 
 
-def without_labels(op: LinearOperator, y: Any, who: str, *, weights: Any = None, x0: Any = None, mask: Any = None) -> tuple[Any, Any, Any, Any, Any]:
-    """y, weights, x0 and mask without their labels, in the order of the operator and on the grid of y; and the labelled y, in that order, or None.
+class Labels:
+    """What the labels of y say about the arrays beside it: these come without labels, in the order of the operator and on the grid of y.
 
-    What has no labels is handed on.
+    Attributes
+    ----------
+    y : array
+        Without labels.
+    template : DataArray or None
+        The labelled y, in the order of the operator.
     """
-    template = arranged(op.H, y) if is_labelled(y) else None
 
-    def values(of: Any, name: str, side: Any, like_rows: str | None) -> Any:
-        if not is_labelled(of):
-            return of
-        of = arranged(side, of) if side is not None else of
-        if template is None:
-            return of.values
-        grid = template.dims[1:]
-        first = of.dims[0] if like_rows is not None and of.dims and of.dims[0] not in grid else None
+    def __init__(self, op: LinearOperator, y: Any, who: str) -> None:
+        self._op, self._who = op, who
+        self.template = arranged(op.H, y) if is_labelled(y) else None
+        self.y = y if self.template is None else self.template.values
+
+    def weights(self, of: Any) -> Any:
+        return self._rows(of, "weights", self._op.H, str(self.template.dims[0]) if self.template is not None and self.template.dims else "row")
+
+    def unknowns(self, of: Any, name: str) -> Any:
+        return self._rows(of, name, self._op, "parameter")
+
+    def priors(self, prior: Any) -> list[Prior]:
+        made = []
+        for i, p in enumerate(prior_list(prior)):
+            side = aslinearoperator(p.op).H if is_labelled(p.data) or is_labelled(p.weights) else None
+            made.append(replace(p, data=self._rows(p.data, f"data of prior {i}", side, "row"),
+                                weights=self._rows(p.weights, f"weights of prior {i}", side, "row")))
+        return made
+
+    def pixels(self, of: Any, name: str) -> Any:
+        """Values of pixels, (...)."""
+        return self._on_grid(of, name, None)[0] if is_labelled(of) else of
+
+    def _rows(self, of: Any, name: str, side: Any, row: str) -> Any:
+        """Values of rows, or of rows and pixels, (rows or 1, ...)."""
+        return self._on_grid(arranged(side, of), name, row) if is_labelled(of) else of
+
+    def _on_grid(self, of: Any, name: str, row: str | None) -> Any:
+        if self.template is None:
+            return of.values if row is not None else of.values[np.newaxis]
+        grid = self.template.dims[1:]
+        first = of.dims[0] if row is not None and of.dims and of.dims[0] not in grid else None
         if any(d not in grid and d != first for d in of.dims):
-            among = (*([like_rows] if like_rows is not None else []), *grid)
-            raise _core.ShapeError(f"{who}: expected {name} with dimensions among {among}, got {of.dims}")
+            among = (*([row] if row is not None else []), *grid)
+            raise _core.ShapeError(f"{self._who}: expected {name} with dimensions among {among}, got {of.dims}")
         for d in of.dims:
-            if d in grid and d in of.coords and d in template.coords and not of.coords[d].equals(template.coords[d]):
-                raise _core.InvalidArgument(f"{who}: expected {name} on the grid of y, got other values of {d!r}; align them first")
+            if d in grid and d in of.coords and d in self.template.coords and not of.coords[d].equals(self.template.coords[d]):
+                raise _core.InvalidArgument(f"{self._who}: expected {name} on the grid of y, got other values of {d!r}; align them first")
         of = of.transpose(*([first] if first else []), *[d for d in grid if d in of.dims])
         if len(of.dims) == 1 and first:
             return of.values
-        shape = [of.sizes[first] if first else 1, *(of.sizes[d] if d in of.dims else 1 for d in grid)]
-        return of.values.reshape(shape if like_rows is not None else shape[1:])
-
-    rows = str(template.dims[0]) if template is not None and template.dims else "row"
-    return (y if template is None else template.values, values(weights, "weights", op.H, rows), values(x0, "x0", op, "parameter"),
-            values(mask, "mask", None, None), template)
+        return of.values.reshape([of.sizes[first] if first else 1, *(of.sizes[d] if d in of.dims else 1 for d in grid)])
 
 
 def with_labels(op: LinearOperator, y: Any, found: Solution) -> Solution:

@@ -11,7 +11,7 @@ from . import _core
 from .array_like import arranged, is_labelled
 from .arrays import at_least_one, columns, floating
 from .network import Network
-from .solve import without_labels
+from .solve import Labels
 
 __all__ = ["TimeSeries", "invert_arrays"]
 
@@ -87,7 +87,8 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         0. ``.status`` says why.
     """
     network = pairs if isinstance(pairs, Network) else Network(pairs)
-    y, coherence, _, mask, _ = without_labels(network, y, "invert_arrays", weights=coherence, mask=mask)
+    labels = Labels(network, y, "invert_arrays")
+    y, coherence, mask = labels.y, labels.weights(coherence), labels.pixels(mask, "mask")
     if is_labelled(reference_phase):
         reference_phase = arranged(network.H, reference_phase).values
     y = floating(y, "y")

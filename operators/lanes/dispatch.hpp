@@ -9,15 +9,15 @@ namespace lopsar::lanes {
 // pick(std::integral_constant<int, level>) for a level that this build contains.
 template <class Pick>
 decltype(auto) dispatch(Level level, Pick pick) {
-#if LOPSAR_X86_LEVELS
-  switch (level) {
-    case Level::avx512: return pick(std::integral_constant<int, 3>{});
-    case Level::avx2: return pick(std::integral_constant<int, 2>{});
-    case Level::base: return pick(std::integral_constant<int, 1>{});
-    case Level::scalar: break;
-  }
-#else
-  static_cast<void>(level);
+  static_cast<void>(level);  // in a build of scalar alone
+#if LOPSAR_LEVEL_BITS & 8
+  if (level == Level::avx512) return pick(std::integral_constant<int, 3>{});
+#endif
+#if LOPSAR_LEVEL_BITS & 4
+  if (level == Level::avx2) return pick(std::integral_constant<int, 2>{});
+#endif
+#if LOPSAR_LEVEL_BITS & 2
+  if (level == Level::base) return pick(std::integral_constant<int, 1>{});
 #endif
   return pick(std::integral_constant<int, 0>{});
 }

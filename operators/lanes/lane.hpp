@@ -110,6 +110,11 @@ struct registers {
   LOPSAR_HD static V at(V v, int) { return v; }
 };
 
+// Work that is spread over a kernel's loop, where there is none.
+struct NoWork {
+  LOPSAR_HD void operator()() const {}
+};
+
 // n rows of lanes: row k at p + k*stride. In a CPU tile the stride is the lane width, known at compile time.
 template <class V>
 struct packed_rows {

@@ -13,10 +13,16 @@ std::string_view name(Level level) {
 
 std::vector<Level> available_levels() {
   std::vector<Level> levels{Level::scalar};
-#if LOPSAR_X86_LEVELS
+#if LOPSAR_LEVEL_BITS & 2
   levels.push_back(Level::base);
+#endif
+#if LOPSAR_LEVEL_BITS & 12
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+#if LOPSAR_LEVEL_BITS & 4
   if (avx2) levels.push_back(Level::avx2);
+#endif
+#if LOPSAR_LEVEL_BITS & 8
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
     levels.push_back(Level::avx512);
@@ -33,7 +39,7 @@ Level active_level() {
     if (name(level) == wanted) return level;
     known += (known.empty() ? "" : ", ") + std::string(name(level));
   }
-  throw InvalidArgument("LOPSAR_ISA: expected one of the levels of this machine (" + known + "), got '" + wanted +
+  throw InvalidArgument("LOPSAR_ISA: expected one of the levels of this build and machine (" + known + "), got '" + wanted +
                         "'; unset it to use the highest one");
 }
 

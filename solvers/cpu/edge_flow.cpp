@@ -4,61 +4,43 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <mutex>
-#include <new>
 #include <string>
 #include <vector>
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
+#include <lopsar/operators/cpu/aligned_memory.hpp>
 #include <lopsar/operators/cpu/pixel_loop.hpp>
 #include <lopsar/operators/error.hpp>
 
 namespace lopsar::cpu {
 namespace {
 
-struct Free {
-  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
-};
-
-// One allocation per thread, cut into 64-byte aligned pieces.
+// What a thread works in.
 template <class T>
 struct Workspace {
-  std::unique_ptr<void, Free> memory;
   Tile<T> tile{};
+  AlignedMemory<T> memory;
 
   Workspace(const detail::EdgeFlowSymbolic& s, int lane) {
     constexpr int pixels = tile_pixels<T>;
     tile.lane = lane;
     const auto n = [](auto... factors) { return (static_cast<std::size_t>(factors) * ...); };
-    struct Piece {
-      T** at;
-      std::size_t size;
-    };
-    const Piece pieces[] = {{&tile.y, n(s.edges, pixels)},
-                            {&tile.w, n(s.edges, pixels)},
-                            {&tile.x, n(s.dates, pixels)},
-                            {&tile.count, n(pixels)},
-                            {&tile.w_min, n(pixels)},
-                            {&tile.flaw, n(pixels)},
-                            {&tile.rank, n(pixels)},
-                            {&tile.quality, n(pixels)},
-                            {&tile.redundancy, n(pixels)},
-                            {&tile.keep, n(pixels)},
-                            {&tile.slots, n(2 * s.slots, lane)},
-                            {&tile.factors, n(s.factors, lane)},
-                            {&tile.neighbors, n(3 * s.max_degree, lane)},
-                            {&tile.dates, n(s.dates, lane)}};
-    constexpr std::size_t line = 64 / sizeof(T);
-    std::size_t total = 0;
-    for (const auto& p : pieces) total += (p.size + line - 1) / line * line;
-    memory.reset(::operator new (total * sizeof(T), std::align_val_t{64}));
-    T* next = static_cast<T*>(memory.get());
-    for (const auto& p : pieces) {
-      *p.at = next;
-      next += (p.size + line - 1) / line * line;
-    }
+    memory = AlignedMemory<T>::cut({{&tile.y, n(s.edges, pixels)},
+                                    {&tile.w, n(s.edges, pixels)},
+                                    {&tile.x, n(s.dates, pixels)},
+                                    {&tile.count, n(pixels)},
+                                    {&tile.w_min, n(pixels)},
+                                    {&tile.flaw, n(pixels)},
+                                    {&tile.rank, n(pixels)},
+                                    {&tile.quality, n(pixels)},
+                                    {&tile.redundancy, n(pixels)},
+                                    {&tile.keep, n(pixels)},
+                                    {&tile.slots, n(2 * s.slots, lane)},
+                                    {&tile.factors, n(s.factors, lane)},
+                                    {&tile.neighbors, n(3 * s.max_degree, lane)},
+                                    {&tile.dates, n(s.dates, lane)}});
   }
 };
 

@@ -4,65 +4,46 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <mutex>
-#include <new>
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
+#include <lopsar/operators/cpu/aligned_memory.hpp>
 #include <lopsar/operators/cpu/pixel_loop.hpp>
 #include <lopsar/operators/error.hpp>
 
 namespace lopsar::cpu {
 namespace {
 
-struct Free {
-  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
-};
-
 struct Sizes {
   std::size_t rows, columns, values, variances, history, scratch;
   int lane, pixels;
 };
 
-// One allocation per thread, cut into 64-byte aligned pieces.
+// What a thread works in.
 template <class T>
 struct Workspace {
-  std::unique_ptr<void, Free> memory;
   SystemTile<T> tile;
   T* keep = nullptr;
+  AlignedMemory<T> memory;
 
   explicit Workspace(const Sizes& s) {
     tile.lane = s.lane, tile.pixels = s.pixels;
     const auto all = static_cast<std::size_t>(s.pixels);
-    struct Piece {
-      T** at;
-      std::size_t size;
-    };
-    const Piece pieces[] = {{&tile.y, s.rows * all},
-                            {&tile.w, s.rows * all},
-                            {&tile.values, s.values * all},
-                            {&tile.x, s.columns * all},
-                            {&tile.variances, s.variances * all},
-                            {&tile.history, s.history * all},
-                            {&tile.count, all},
-                            {&tile.flaw, all},
-                            {&tile.rank, all},
-                            {&tile.squares, all},
-                            {&tile.iterations, all},
-                            {&tile.status, all},
-                            {&keep, all},
-                            {&tile.scratch, s.scratch * static_cast<std::size_t>(s.lane)}};
-    constexpr std::size_t line = 64 / sizeof(T);
-    std::size_t total = 0;
-    for (const auto& p : pieces) total += (p.size + line - 1) / line * line;
-    memory.reset(::operator new (total * sizeof(T), std::align_val_t{64}));
-    T* next = static_cast<T*>(memory.get());
-    std::fill_n(next, total, T(0));
-    for (const auto& p : pieces) {
-      if (p.size > 0) *p.at = next;
-      next += (p.size + line - 1) / line * line;
-    }
+    memory = AlignedMemory<T>::cut({{&tile.y, s.rows * all},
+                                    {&tile.w, s.rows * all},
+                                    {&tile.values, s.values * all},
+                                    {&tile.x, s.columns * all},
+                                    {&tile.variances, s.variances * all},
+                                    {&tile.history, s.history * all},
+                                    {&tile.count, all},
+                                    {&tile.flaw, all},
+                                    {&tile.rank, all},
+                                    {&tile.squares, all},
+                                    {&tile.iterations, all},
+                                    {&tile.status, all},
+                                    {&keep, all},
+                                    {&tile.scratch, s.scratch * static_cast<std::size_t>(s.lane)}});
   }
 };
 

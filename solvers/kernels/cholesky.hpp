@@ -128,14 +128,10 @@ LOPSAR_HD V eliminating_norm(const CholeskyProgram<value_t<V>>& program, int las
   return one + sum / root(choose(diagonal > zero, diagonal, one));
 }
 
-struct Idle {
-  LOPSAR_HD void operator()() const {}
-};
-
 // values: rows of the numbers of the fields; w: rows of weights, 0 where missing; slots, neighbors: scratch; factors: rows for substitute().
 // weak > tau: pixels with a weak pivot are looked at more closely, and neighbors has a row per column at least.
 // meanwhile() is called for every column and every row of a panel: work to be spread over this one.
-template <class V, class Values, class Data, class Slots, class Factors, class Meanwhile = Idle>
+template <class V, class Values, class Data, class Slots, class Factors, class Meanwhile = NoWork>
 LOPSAR_HD CholeskyResult<V> factorize(const CholeskyProgram<value_t<V>>& program, Values values, Data w, V damp2, value_t<V> tau, value_t<V> weak,
                                       Slots slots, Slots neighbors, Factors factors, Meanwhile&& meanwhile = {}) {
   using T = value_t<V>;

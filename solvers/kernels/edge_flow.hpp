@@ -152,15 +152,11 @@ struct EdgeFlowResult {
 
 enum class Quality { residual_norm, temporal_coherence };
 
-struct Nothing {
-  LOPSAR_HD void operator()() const {}
-};
-
 // Solves one lane of pixels. y, w: rows of oriented data and weights (0 = missing, y = `missing`); w_min: smallest positive weight;
 // count: valid observations; slots, factors, neighbors: scratch rows; x: row per date, the root's is 0.
 // meanwhile() is called at every date, twice: work to be spread over the solve.
 // Per pixel: reads 8K bytes twice (second time from the tile), writes 4D.
-template <class V, Quality Q, class I, class Data, class Slots, class Factors, class Rows, class Meanwhile = Nothing>
+template <class V, Quality Q, class I, class Data, class Slots, class Factors, class Rows, class Meanwhile = NoWork>
 LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const value_t<V>* pseudo, Data y, Data w, V w_min, V count, Slots slots,
                                       Factors factors, Slots neighbors, Rows x, Meanwhile&& meanwhile = {}) {
   using T = value_t<V>;

@@ -264,6 +264,14 @@ def test_labels_of_xarray():
     assert started.history.dims == ("iteration", "y", "x")
     pixel_weights = lp.solve(A, cube, weights.isel(pair=0, drop=True))   # the same for all pairs
     np.testing.assert_allclose(pixel_weights.x.values, lp.solve(A, cube).x.values, atol=1e-10)
+    # Data and weights of priors, too: rows in the order of the prior's operator, pixels on the grid of y.
+    def with_prior(*of_prior):
+        return lp.solve(A, cube, weights, prior=lp.Prior(A, *of_prior)).x.values.reshape(11, -1)
+    right = lp.solve(A, y, w, prior=lp.Prior(A, y + 1, w[:, :1])).x
+    np.testing.assert_array_equal(with_prior((cube + 1)[order], weights.isel(x=0, y=0, drop=True)[::-1]), right)
+    np.testing.assert_array_equal(with_prior((cube + 1).transpose("x", "y", "pair"), w[:, :1]), right)
+    with pytest.raises(lp.InvalidArgument, match="weights of prior 0 on the grid"):
+        lp.solve(A, cube, weights, prior=lp.Prior(A, None, weights.assign_coords(x=[3, 2, 1])))
     with pytest.raises(lp.InvalidArgument, match="expected pairs"):
         lp.solve(A, cube.assign_coords(pair=["20170304_20170305", *pairs[1:]]))
     with pytest.raises(lp.InvalidArgument, match="grid of y"):
