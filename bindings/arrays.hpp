@@ -20,10 +20,10 @@ ConstBlock<T> const_block(const py::array_t<T, 0>& array, const char* name) {
   constexpr auto size = static_cast<py::ssize_t>(sizeof(T));
   if (array.ndim() != 2) throw ShapeError(std::string(name) + ": expected a 2-D array, got " + std::to_string(array.ndim()) + " dimensions");
   const bool rows_fit = array.shape(0) <= 1 || (array.strides(0) >= 0 && array.strides(0) % size == 0);
-  if (!rows_fit || (array.shape(1) > 1 && array.strides(1) != size))
+  if (array.size() > 0 && (!rows_fit || (array.shape(1) > 1 && array.strides(1) != size)))
     throw ShapeError(std::string(name) + ": expected an array with contiguous rows; copy it");
   const auto rows = static_cast<std::size_t>(array.shape(0)), pixels = static_cast<std::size_t>(array.shape(1));
-  return {array.data(), rows, pixels, rows > 1 ? static_cast<std::size_t>(array.strides(0) / size) : pixels};
+  return {array.data(), rows, pixels, rows > 1 && array.size() > 0 ? static_cast<std::size_t>(array.strides(0) / size) : pixels};
 }
 template <class T>
 Block<T> block(py::array_t<T, 0>& array, const char* name) {

@@ -19,29 +19,30 @@ constexpr std::size_t most_columns = 400;
 constexpr double most_work = 1e9;
 constexpr double negligible_pivot = 1e-10, negligible_part = 1e-8;
 
-// Values of a generic pixel: those of a real one, each row of a field changed by its own random factor. Rows that are 0 stay 0.
+// Values of a generic pixel: those of a real one, each row of a field changed by its own random factor. Of 32 pixels the one with the fewest values
+// that are 0 or not finite is taken; 0 stays 0, what is not finite becomes 1.
 std::vector<double> draw(const Lowering& matrix, std::mt19937& random) {
   const auto uniform = [&] { return static_cast<double>(random()) / 4294967296.0; };
-  std::map<FieldRow, double> value;
   const std::size_t pixels = matrix.pixels();
+  std::map<FieldRow, double> found;
+  for (const auto& factor : matrix.factors)
+    for (const auto& part : factor) found.try_emplace(part, 1.0);
+  std::size_t fewest = found.size() + 1;
+  for (int tries = 0; tries < 32 && fewest > 0 && pixels > 0; ++tries) {
+    const std::size_t pixel = random() % pixels;
+    auto values = found;
+    std::size_t flaws = 0;
+    for (auto& [part, value] : values) {
+      matrix.fields[static_cast<std::size_t>(part.field)].read(part.row, pixel, 1, &value);
+      flaws += !std::isfinite(value) || value == 0;
+    }
+    if (flaws < fewest) fewest = flaws, found = std::move(values);
+  }
+  for (auto& [part, value] : found) value = (std::isfinite(value) ? value : 1) * (0.75 + 0.5 * uniform());
   std::vector<double> factors;
   for (const auto& factor : matrix.factors) {
-    double product = 1;
-    for (const auto& part : factor) {
-      const auto [at, fresh] = value.try_emplace(part, 0);
-      if (fresh) {
-        bool seen = false;  // a number at all
-        for (int tries = 0; tries < 32 && at->second == 0; ++tries) {
-          double v = 0;
-          matrix.fields[static_cast<std::size_t>(part.field)].read(part.row, random() % pixels, 1, &v);
-          if (std::isfinite(v)) seen = true, at->second = v;
-        }
-        if (!seen) at->second = 1;
-        at->second *= 0.75 + 0.5 * uniform();
-      }
-      product *= at->second;
-    }
-    factors.push_back(product);
+    factors.push_back(1);
+    for (const auto& part : factor) factors.back() *= found.at(part);
   }
   return factors;
 }

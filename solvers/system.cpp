@@ -52,6 +52,7 @@ System::System(const LinearOperator& model, const std::vector<LinearOperator>& p
   matrix_ = model.lower();
   observations_ = static_cast<int>(matrix_.shape.rows);
   columns_ = static_cast<int>(matrix_.shape.columns);
+  if (columns_ == 0) throw InvalidArgument("solve: expected a model with unknowns, got " + model.name() + " without columns");
   for (const auto& prior : priors) {
     check(prior, "prior");
     if (prior.shape().columns != matrix_.shape.columns)

@@ -147,5 +147,8 @@ TEST_CASE("what lives on dates trades off with free dates", "[identifiability]")
   CHECK(
       identifiability(hstack(LinearOperator(a), a * dem), {hstack(LinearOperator(TimeDifference(a, 1)), LinearOperator(Zero(3, 1)))}).groups.empty());
   CHECK_THROWS_AS(identifiability(a, {Identity(2)}), ShapeError);
+  const Pattern no_unknowns(Shape{3, 0}, {});
+  CHECK(identifiability(no_unknowns).rank == 0);
+  CHECK_THROWS_AS(solve(no_unknowns, ConstBlock<double>(range.data(), 3, 1)), InvalidArgument);
   CHECK_THROWS_AS(identifiability(LinearOperator(a).over({2, 2})), InvalidArgument);
 }
