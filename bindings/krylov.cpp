@@ -100,12 +100,12 @@ class Krylov {
   template <class T>
   static py::object vector_of(const KrylovProblem<T>& problem, const std::string& name) {
     if (const auto* cg = dynamic_cast<const Cg<T>*>(&problem)) {
-      if (name == "residual") return copy(cg->residual());
-      if (name == "direction") return copy(cg->direction());
+      if (name == "residual") return copy<T>(cg->residual());
+      if (name == "direction") return copy<T>(cg->direction());
     } else if (const auto* cgls = dynamic_cast<const Cgls<T>*>(&problem)) {
-      if (name == "residual") return copy(cgls->residual());
-      if (name == "direction") return copy(cgls->direction());
-      if (name == "gradient") return copy(cgls->gradient());
+      if (name == "residual") return copy<T>(cgls->residual());
+      if (name == "direction") return copy<T>(cgls->direction());
+      if (name == "gradient") return copy<T>(cgls->gradient());
     } else if (const auto* lsqr = dynamic_cast<const Lsqr<T>*>(&problem)) {
       if (name == "var" && !lsqr->var().empty()) return copy(lsqr->var());
     }

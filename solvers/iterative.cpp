@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -79,11 +80,13 @@ class Engine {
                      static_cast<T>(std::max(options.atol, unit)),
                      static_cast<T>(std::max(options.btol, unit)),
                      options.conlim > 0 ? static_cast<T>(options.conlim) : std::numeric_limits<T>::infinity(),
-                     variances};
+                     variances,
+                     options.preconditioner.kind != Kind::none};
     plan_.values = system.values();
     plan_.max_iterations = options.max_iterations > 0 ? options.max_iterations : 2 * n + 20;
     plan_.history = history;
     plan_.tau = static_cast<T>(10 * n * unit);
+    plan_.largest = sizeof(S) < sizeof(T) ? static_cast<T>(std::numeric_limits<S>::max()) : std::numeric_limits<T>::max();
     const auto& p = options.preconditioner;
     if (p.kind == Kind::diagonal) plan_.preconditioner = cpu::KrylovPlan<T>::Preconditioner::diagonal;
     if (p.kind == Kind::blocks || p.kind == Kind::direct) {
@@ -99,14 +102,20 @@ class Engine {
     const auto place = [](int& end, int& at, int rows) { at = end, end += rows; };
     auto& s = plan_.state;
     place(s.rows, s.scalars, kernels::krylov::scalar_rows);
-    place(s.rows, s.x, n), place(s.rows, s.p, n), place(s.rows, s.s, n), place(s.rows, s.diagonal, n);
+    place(s.rows, s.x, n), place(s.rows, s.p, n), place(s.rows, s.s, n), place(s.rows, s.length, n);
     place(s.rows, s.v, lsqr && preconditioned ? n : 0);
     place(s.rows, s.d, lsqr && options.damp > 0 ? n : 0);
     place(s.rows, s.variances, variances ? n : 0);
     place(s.rows, s.values, plan_.values);
     place(s.rows, s.factors, cholesky_ ? cholesky_->factor_rows() : 0);
     place(s.rows, s.w, m), place(s.rows, s.r, m);
-    place(s.rows, s.history, history ? plan_.max_iterations + 1 : 0);
+    if (history) {
+      const std::int64_t values = (static_cast<std::int64_t>(s.rows) + plan_.max_iterations + 1) * lane();
+      if (values > std::numeric_limits<int>::max())
+        throw InvalidArgument("solve: expected a history of fewer iterations than " + std::to_string(plan_.max_iterations) +
+                              "; set max_iterations, or do without history");
+      place(s.rows, s.history, plan_.max_iterations + 1);
+    } else s.history = s.rows;
     auto& t = plan_.scratch;
     place(t.rows, t.t, m);
     place(t.rows, t.z, preconditioned ? n : 0);
@@ -208,7 +217,7 @@ class Engine {
         body(c);
         continue;
       }
-      for (T* row : {tile.rank, tile.squares, tile.iterations, tile.status}) std::fill_n(row + c, tile.lane, T(0));
+      for (T* row : {tile.rank, tile.norm, tile.iterations, tile.status}) std::fill_n(row + c, tile.lane, T(0));
     }
   }
   void begin(const SystemTile<T>& tile, int c, T* state, T* scratch) const {

@@ -8,7 +8,8 @@
 namespace lopsar {
 
 // CG on the normal equations, CGLS or LSQR in steps: setup, then step or run as often as wanted, then finalize. What `solve` does at once, with the
-// same bits; here the vectors of all pixels stay in memory (per pixel about 5 K + 6 n values, K observations, n unknowns).
+// same bits; here the vectors of all pixels stay in memory: per pixel 4 K + 5 n + 14 values (K observations, n unknowns; copies of y and of weights
+// among them), of LSQR n more with a preconditioner and n more with damping, 2 per row of a prior, and fields, factors and history.
 //
 //   IterativeSolve<float> s(model, Method::cgls);
 //   s.setup(y, {.weights = w});
@@ -25,7 +26,8 @@ class IterativeSolve {
   IterativeSolve(IterativeSolve&&) noexcept;
   IterativeSolve& operator=(IterativeSolve&&) noexcept;
 
-  // Copies y (K, pixels) and the blocks of the options; ShapeError and InvalidArgument as `solve`. Begins anew.
+  // Copies y (K, pixels) and the blocks of the options; ShapeError and InvalidArgument as `solve`. Begins anew. InvalidArgument for a history of so
+  // many iterations that no int counts its values of a lane group.
   void setup(ConstBlock<T> y, const SolveOptions<T>& options = {}, bool history = false);
   // One more iteration of every pixel that runs, and none beyond max_iterations. Returns how many pixels still run.
   std::size_t step() { return run(1); }

@@ -34,10 +34,36 @@ double square(R value) {
   return static_cast<double>(value) * static_cast<double>(value);
 }
 
+// |values| times scale.
 template <class T>
-double norm(std::span<const T> values, int threads) {
+double norm(std::span<const T> values, int threads, double scale = 1) {
   const auto* v = numbers(values);
-  return std::sqrt(cpu::field_sums<1>(values.size() * reals<T>, threads, [=](std::size_t i) { return std::array{square(v[i])}; })[0]);
+  return std::sqrt(
+      cpu::field_sums<1>(values.size() * reals<T>, threads, [=](std::size_t i) { return std::array{square(scale * static_cast<double>(v[i]))}; })[0]);
+}
+
+// The largest magnitude of a real number; infinity if one is not finite.
+template <class T>
+double largest(std::span<const T> values, int threads) {
+  const auto* v = numbers(values);
+  const std::size_t n = values.size() * reals<T>;
+  std::vector<double> most(n / cpu::field_chunk + 1, 0.0);
+  cpu::for_pixels(n, cpu::field_chunk, threads, [&](std::size_t from, std::size_t to) {
+    double& mine = most[from / cpu::field_chunk];
+    for (std::size_t i = from; i < to; ++i) {
+      const double size = std::abs(static_cast<double>(v[i]));
+      mine = std::isfinite(size) ? std::max(mine, size) : std::numeric_limits<double>::infinity();
+      if (std::isinf(mine)) break;
+    }
+  });
+  return *std::max_element(most.begin(), most.end());
+}
+
+// The power of two that a number is divided by, of which R holds the inverse; 1 for 0.
+template <class R>
+double power_of_two(double value) {
+  constexpr int most = std::numeric_limits<R>::max_exponent - 2;
+  return value > 0 && std::isfinite(value) ? std::ldexp(1.0, std::clamp(std::ilogb(value), -most, most)) : 1;
 }
 
 // Where a vector stops being finite, for the message. A norm that is not finite says that it does, or that its values are too large.
@@ -115,8 +141,8 @@ void KrylovSolver::start(std::size_t limit) {
 }
 
 void KrylovSolver::note() {
-  cost_.push_back(r1norm_);
-  cost_damped_.push_back(r2norm_);
+  cost_.push_back(r1norm());
+  cost_damped_.push_back(r2norm());
 }
 
 KrylovStop KrylovSolver::run(const std::function<bool()>& proceed) {
@@ -136,7 +162,7 @@ void KrylovProblem<T>::begin(std::span<const T> y, std::span<const T> x0, std::s
     if (values.size() != n)
       throw ShapeError(std::string(who) + ": expected " + name + " of " + std::to_string(n) + " values for an operator of shape " + text(shape) +
                        ", got " + std::to_string(values.size()));
-    if (!std::isfinite(norm(values, threads_)))
+    if (!std::isfinite(largest(values, threads_)))
       not_finite(values, std::string(who) + ": " + name, "leave such data out (Restriction), or give them a finite value and weight 0");
   };
   fits(y, shape.rows, "y");
@@ -145,7 +171,48 @@ void KrylovProblem<T>::begin(std::span<const T> y, std::span<const T> x0, std::s
   x_.assign(shape.columns, T(0));
   std::copy(x0.begin(), x0.end(), x_.begin());
   from_zero_ = std::all_of(x_.begin(), x_.end(), [](T value) { return value == T(0); });
+  unit_ = a_unit_ = 1;
+  x_unit_ = power_of_two<double>(from_zero_ ? 0 : largest(x0, threads_));
   KrylovSolver::start(iterations > 0 ? iterations : 2 * shape.columns);
+}
+
+template <class T>
+std::vector<T> KrylovProblem<T>::times(std::vector<T> values, double unit) {
+  auto* v = numbers(values);
+  for (std::size_t i = 0; i < values.size() * reals<T>; ++i) v[i] = static_cast<real_t<T>>(static_cast<double>(v[i]) * unit);
+  return values;
+}
+
+template <class T>
+void KrylovProblem<T>::set_unit(double size) {
+  unit_ = power_of_two<real_t<T>>(size);
+}
+
+template <class T>
+void KrylovProblem<T>::set_a_unit(std::vector<T>& r, std::vector<T>& s, const char* who) {
+  using R = real_t<T>;
+  const double size = largest(std::span<const T>(s), threads_), enough = static_cast<double>(std::numeric_limits<R>::min()) / epsilon<T>;
+  a_unit_ = power_of_two<R>(size);
+  if (size >= enough) return;
+  bool vanished = size > 0;
+  if (!vanished) {  // 0, or too small for any digit? r is of the size 1.
+    const R up = std::ldexp(R(1), std::numeric_limits<R>::max_exponent * 3 / 4);
+    auto *values = numbers(r), *product = numbers(s);
+    const std::size_t m = r.size() * reals<T>, n = s.size() * reals<T>;
+    cpu::field_update(m, threads_, [=](std::size_t i) { values[i] *= up; });
+    apply_adjoint(A_, r, s, threads_);
+    vanished = std::any_of(product, product + n, [](R value) { return value != R(0); });
+    cpu::field_update(m, threads_, [=](std::size_t i) { values[i] /= up; });
+    std::fill(s.begin(), s.end(), T(0));
+  }
+  if (vanished)
+    throw InvalidArgument(std::string(who) + ": A^H y: expected values that the precision holds, got smaller ones; scale the operator up");
+}
+
+template <class T>
+void KrylovProblem<T>::set_x_unit(double length, const std::vector<T>& direction) {
+  const double step = std::abs(length) * largest(std::span<const T>(direction), threads_);
+  x_unit_ = power_of_two<double>(from_zero_ ? step : std::max(x_unit_, step));
 }
 
 // ---- CG ----------------------------------------------------------------------------------------------------------------
@@ -166,15 +233,20 @@ void Cg<T>::setup(std::span<const T> y, std::span<const T> x0) {
   residual.assign(y.begin(), y.end());
   q_.assign(y.size(), T(0));
   stuck_ = false;
-  y_norm_ = norm(y, threads);
-  this->xnorm_ = norm(std::span<const T>(this->x_), threads);
+  auto* r = numbers(residual);
+  double size = largest(y, threads);
   if (!this->from_zero_) {
     apply(this->A_, std::span<const T>(this->x_), q_, threads);
     const auto *q = numbers(q_), *x = numbers(this->x_);
-    auto* r = numbers(residual);
     const auto damp = static_cast<real_t<T>>(options_.damp);
     cpu::field_update(n, threads, [=](std::size_t i) { r[i] -= q[i] + damp * x[i]; });
+    size = std::max(size, largest(std::span<const T>(residual), threads));
   }
+  this->set_unit(size);
+  const double down = 1 / this->unit_;
+  cpu::field_update(n, threads, [=, by = static_cast<real_t<T>>(down)](std::size_t i) { r[i] *= by; });
+  y_norm_ = norm(y, threads, down);
+  this->xnorm_ = norm(std::span<const T>(this->x_), threads, 1 / this->x_unit_);
   const double r_norm = norm(std::span<const T>(residual), threads);
   check_norm(r_norm, residual, "cg", "y - A x0", 0);
   c_ = residual;
@@ -202,15 +274,18 @@ void Cg<T>::step() {
   });
   check_norm(cq, q_, "cg", "A x", iteration);
   const double a = rz_ / cq;
-  if (!std::isfinite(a)) {  // nothing to go along: the operator maps the direction to zero
+  if (iteration == 1 && cq <= 0) check_curvature(cq);
+  if (stuck_ || !std::isfinite(a)) {  // nothing to go along: the operator maps the direction to zero
     stuck_ = true;
     return;
   }
-  const R step_length = static_cast<R>(a);
+  if (iteration == 1) this->set_x_unit(a * this->unit_, c_);
+  const R step_length = static_cast<R>(a), x_length = static_cast<R>(a * this->unit_);
+  const double x_down = 1 / this->x_unit_;
   const auto [rr, xx] = cpu::field_sums<2>(n, threads, [=](std::size_t i) {
-    x[i] += step_length * c[i];
+    x[i] += x_length * c[i];
     r[i] -= step_length * q[i];
-    return std::array{square(r[i]), square(x[i])};
+    return std::array{square(r[i]), square(x_down * static_cast<double>(x[i]))};
   });
   check_norm(rr, this->r_, "cg", "the residual", iteration);
   check_norm(xx, this->x_, "cg", "x", iteration);
@@ -229,6 +304,21 @@ void Cg<T>::step() {
   this->r1norm_ = this->r2norm_ = this->arnorm_ = r_norm;
   this->iteration_ = iteration;
   this->note();
+}
+
+// A semidefinite operator has no curvature along c only if it maps c to zero. What it maps to rounding is less than |A| |c| by the rounding unit; |A|
+// is at least what it makes of the image.
+template <class T>
+void Cg<T>::check_curvature(double curvature) {
+  stuck_ = true;
+  std::vector<T> image(q_.size());
+  const int threads = this->threads_;
+  apply(this->A_, std::span<const T>(q_), image, threads);
+  const double c = norm(std::span<const T>(c_), threads), q = norm(std::span<const T>(q_), threads),
+               a = quotient(norm(std::span<const T>(image), threads), q) + options_.damp;
+  if (q > 1000 * epsilon<T> * a * c)
+    throw InvalidArgument("cg: expected a positive definite operator, got x^H A x = " + text(quotient(curvature, c * c)) +
+                          " |x|^2 in iteration 1; use cgls or lsqr");
 }
 
 template <class T>
@@ -260,29 +350,48 @@ void Cgls<T>::setup(std::span<const T> y, std::span<const T> x0) {
   c_.assign(this->x_.size(), T(0));
   stuck_ = false;
   a_norm_ = 0;
-  y_norm_ = norm(y, threads);
   auto *r = numbers(residual), *q = numbers(q_), *s = numbers(s_), *x = numbers(this->x_);
+  double size = largest(y, threads);
+  if (!this->from_zero_) {
+    apply(this->A_, std::span<const T>(this->x_), q_, threads);
+    size = std::max(size, largest(std::span<const T>(q_), threads));
+  }
+  this->set_unit(size);
+  const double down = 1 / this->unit_;
+  const R by = static_cast<R>(down);
+  cpu::field_update(m, threads, [=](std::size_t i) { r[i] *= by; });
+  y_norm_ = norm(y, threads, down);
   apply_adjoint(this->A_, residual, s_, threads);
-  gradient_ = norm(std::span<const T>(s_), threads);
+  const double own = power_of_two<double>(largest(std::span<const T>(s_), threads));
+  gradient_ = norm(std::span<const T>(s_), threads, 1 / own);
   check_norm(gradient_, s_, "cgls", "A^H y", 0);
   this->arnorm_ = gradient_;
   this->r1norm_ = y_norm_;
   this->xnorm_ = 0;
   if (!this->from_zero_) {
-    apply(this->A_, std::span<const T>(this->x_), q_, threads);
     const auto [rr] = cpu::field_sums<1>(m, threads, [=](std::size_t i) {
-      r[i] -= q[i];
+      r[i] -= by * q[i];
       return std::array{square(r[i])};
     });
     check_norm(rr, q_, "cgls", "A x0", 0);
+    this->r1norm_ = std::sqrt(rr);
     apply_adjoint(this->A_, residual, s_, threads);
-    const R damp2 = static_cast<R>(options_.damp * options_.damp);
+  }
+  if (this->r1norm_ > 0) this->set_a_unit(residual, s_, "cgls");
+  if (options_.preconditioner) this->a_unit_ = 1;  // it has the size of A in it
+  const double a_down = 1 / this->a_unit_;
+  const R s_by = static_cast<R>(a_down);
+  gradient_ *= own * a_down;
+  this->arnorm_ = gradient_;
+  if (this->from_zero_) cpu::field_update(n, threads, [=](std::size_t i) { s[i] *= s_by; });
+  else {
+    const R damp2 = static_cast<R>(options_.damp * a_down * options_.damp * down);
+    const double x_down = 1 / this->x_unit_;
     const auto [ss, xx] = cpu::field_sums<2>(n, threads, [=](std::size_t i) {
-      s[i] -= damp2 * x[i];
-      return std::array{square(s[i]), square(x[i])};
+      s[i] = s_by * s[i] - damp2 * x[i];
+      return std::array{square(s[i]), square(x_down * static_cast<double>(x[i]))};
     });
     check_norm(ss, s_, "cgls", "A^H (y - A x0)", 0);
-    this->r1norm_ = std::sqrt(rr);
     this->arnorm_ = std::sqrt(ss);
     this->xnorm_ = std::sqrt(xx);
   }
@@ -296,7 +405,7 @@ void Cgls<T>::setup(std::span<const T> y, std::span<const T> x0) {
     c_ = z_;
   }
   c_norm_ = norm(std::span<const T>(c_), threads);
-  this->r2norm_ = std::hypot(this->r1norm_, options_.damp * this->xnorm_);
+  this->r2norm_ = std::hypot(this->r1norm_, options_.damp * this->xnorm_ * (this->x_unit_ * down));
   first_ = this->r1norm_;
   this->note();
 }
@@ -309,28 +418,33 @@ void Cgls<T>::step() {
   const int threads = this->threads_;
   auto *x = numbers(this->x_), *r = numbers(this->r_), *c = numbers(c_), *q = numbers(q_), *s = numbers(s_);
   apply(this->A_, std::span<const T>(c_), q_, threads);
-  const auto [qq] = cpu::field_sums<1>(m, threads, [=](std::size_t i) { return std::array{square(q[i])}; });
+  const double down = 1 / this->unit_, a_down = 1 / this->a_unit_;
+  const auto [qq] = cpu::field_sums<1>(m, threads, [=](std::size_t i) { return std::array{square(a_down * static_cast<double>(q[i]))}; });
   check_norm(qq, q_, "cgls", "A x", iteration);
-  const double delta = qq + square(options_.damp * c_norm_), a = gamma_ / delta;
+  const double delta = qq + square(options_.damp * a_down * c_norm_), a = gamma_ / delta;
   if (!std::isfinite(a)) {
     stuck_ = true;
     return;
   }
   a_norm_ = std::max(a_norm_, quotient(std::sqrt(delta), c_norm_));
-  const R step_length = static_cast<R>(a), damp2 = static_cast<R>(options_.damp * options_.damp);
+  const double length = a * a_down * this->unit_;
+  if (iteration == 1) this->set_x_unit(length, c_);
+  const R r_length = static_cast<R>(a * a_down), x_length = static_cast<R>(length), s_by = static_cast<R>(a_down),
+          damp2 = static_cast<R>(options_.damp * a_down * options_.damp * down);
+  const double x_down = 1 / this->x_unit_;
   const auto [rr] = cpu::field_sums<1>(m, threads, [=](std::size_t i) {
-    r[i] -= step_length * q[i];
+    r[i] -= r_length * q[i];
     return std::array{square(r[i])};
   });
   check_norm(rr, this->r_, "cgls", "the residual", iteration);
   apply_adjoint(this->A_, this->r_, s_, threads);
   const auto [ss, xx] = cpu::field_sums<2>(n, threads, [=](std::size_t i) {
-    x[i] += step_length * c[i];
-    s[i] -= damp2 * x[i];
-    return std::array{square(s[i]), square(x[i])};
+    x[i] += x_length * c[i];
+    s[i] = s_by * s[i] - damp2 * x[i];
+    return std::array{square(s[i]), square(x_down * static_cast<double>(x[i]))};
   });
+  check_norm(xx, this->x_, "cgls", "x", iteration);  // first, for s has damp^2 x in it
   check_norm(ss, s_, "cgls", "A^H r", iteration);
-  check_norm(xx, this->x_, "cgls", "x", iteration);
   this->arnorm_ = std::sqrt(ss);
   double gamma = ss;
   const R* z = s;
@@ -348,7 +462,7 @@ void Cgls<T>::step() {
   c_norm_ = std::sqrt(cc);
   this->r1norm_ = std::sqrt(rr);
   this->xnorm_ = std::sqrt(xx);
-  this->r2norm_ = std::hypot(this->r1norm_, options_.damp * this->xnorm_);
+  this->r2norm_ = std::hypot(this->r1norm_, options_.damp * this->xnorm_ * (this->x_unit_ * down));
   this->iteration_ = iteration;
   this->note();
 }
@@ -390,14 +504,22 @@ void Lsqr<T>::setup(std::span<const T> y, std::span<const T> x0) {
   damped_u_.clear();
   var_.assign(options_.variances ? columns : 0, R(0));
   auto *u = numbers(u_), *v = numbers(v_), *p = numbers(product_), *x = numbers(this->x_);
-  y_norm_ = norm(y, threads);
-  beta_ = y_norm_;
-  this->xnorm_ = norm(std::span<const T>(this->x_), threads);
-  double damped = 0;
+  double size = largest(y, threads);
   if (!this->from_zero_) {
     apply(this->A_, std::span<const T>(this->x_), product_, threads);
+    size = std::max(size, largest(std::span<const T>(product_.data(), rows), threads));
+  }
+  this->set_unit(size);
+  const double down = 1 / this->unit_;
+  const R by = static_cast<R>(down);
+  y_norm_ = norm(y, threads, down);
+  beta_ = y_norm_;
+  this->xnorm_ = norm(std::span<const T>(this->x_), threads, 1 / this->x_unit_);
+  double damped = 0;
+  if (this->from_zero_) cpu::field_update(m, threads, [=](std::size_t i) { u[i] *= by; });
+  else {
     const auto [uu] = cpu::field_sums<1>(m, threads, [=](std::size_t i) {
-      u[i] -= p[i];
+      u[i] = by * u[i] - by * p[i];
       return std::array{square(u[i])};
     });
     check_norm(uu, product_, "lsqr", "A x0", 0);
@@ -406,16 +528,19 @@ void Lsqr<T>::setup(std::span<const T> y, std::span<const T> x0) {
     if (damp_ > 0) {
       damped_u_.assign(columns, T(0));
       auto* d = numbers(damped_u_);
-      const R factor = static_cast<R>(-damp_);
+      const R factor = static_cast<R>(-damp_ * down);
       cpu::field_update(n, threads, [=](std::size_t i) { d[i] = factor * x[i]; });
-      damped = damp_ * this->xnorm_;
+      damped = damp_ * this->xnorm_ * (this->x_unit_ * down);
       damp_ = 0;
     }
   }
   this->r1norm_ = beta_;
   beta_ = std::hypot(beta_, damped);
   apply_adjoint(this->A_, u_, v_, threads);
-  const R inverse = static_cast<R>(quotient(1, beta_)), own = static_cast<R>(quotient(options_.damp, beta_));
+  if (this->r1norm_ > 0) this->set_a_unit(u_, v_, "lsqr");
+  const double a_down = 1 / this->a_unit_;
+  damp_ *= a_down;
+  const R inverse = static_cast<R>(quotient(a_down, beta_)), own = static_cast<R>(quotient(options_.damp * a_down, beta_));
   const R* d = damped_u_.empty() ? nullptr : numbers(damped_u_);
   const auto [vv] = cpu::field_sums<1>(n, threads, [=](std::size_t i) {
     v[i] = inverse * v[i] + (d ? own * d[i] : R(0));
@@ -444,13 +569,14 @@ void Lsqr<T>::step() {
   const int threads = this->threads_;
   auto *x = numbers(this->x_), *u = numbers(u_), *v = numbers(v_), *w = numbers(w_), *p = numbers(product_);
   auto* d = damped_u_.empty() ? nullptr : numbers(damped_u_);
-  const auto given = static_cast<R>(options_.damp);
+  const double a_down = 1 / this->a_unit_;
+  const auto given = static_cast<R>(options_.damp * a_down);
 
   // beta u = A v - alpha u, alpha v = A^H u - beta v.
-  const R by_alpha = static_cast<R>(1 / alpha_), keep_u = static_cast<R>(alpha_ / beta_);
+  const R by_alpha = static_cast<R>(1 / alpha_), p_by = static_cast<R>(a_down / alpha_), keep_u = static_cast<R>(alpha_ / beta_);
   apply(this->A_, std::span<const T>(v_), product_, threads);
   const auto [uu] = cpu::field_sums<1>(m, threads, [=](std::size_t i) {
-    u[i] = by_alpha * p[i] - keep_u * u[i];
+    u[i] = p_by * p[i] - keep_u * u[i];
     return std::array{square(u[i])};
   });
   check_norm(uu, u_, "lsqr", "A v", iteration);
@@ -464,7 +590,7 @@ void Lsqr<T>::step() {
   anorm2_ += square(alpha_) + square(beta) + square(damp_);
   double alpha = 0;
   if (beta > 0) {
-    const R by_beta = static_cast<R>(1 / beta), keep_v = static_cast<R>(beta / alpha_), own = given * by_beta;
+    const R by_beta = static_cast<R>(a_down / beta), keep_v = static_cast<R>(beta / alpha_), own = static_cast<R>(options_.damp * a_down / beta);
     apply_adjoint(this->A_, u_, product_, threads);
     const auto [vv] = cpu::field_sums<1>(n, threads, [=](std::size_t i) {
       v[i] = by_beta * p[i] - keep_v * v[i] + (d ? own * d[i] : R(0));
@@ -481,17 +607,19 @@ void Lsqr<T>::step() {
   rhobar_ = -cs * alpha;
   phibar_ *= sn;
 
-  const R along = static_cast<R>(phi / rho), unit = static_cast<R>(quotient(1, alpha)), back = static_cast<R>(theta / rho);
-  const double by_rho = 1 / rho;
+  const double length = phi / rho * a_down * this->unit_;
+  if (iteration == 1) this->set_x_unit(length, w_);
+  const R along = static_cast<R>(length), unit = static_cast<R>(quotient(1, alpha)), back = static_cast<R>(theta / rho);
+  const double by_rho = 1 / rho, x_down = 1 / this->x_unit_;
   // Directions after as many steps as unknowns repeat, by rounding, what is there.
   R* var = var_.empty() || iteration > var_.size() ? nullptr : var_.data();
   const auto [ww, xx] = cpu::field_sums<2>(n, threads, [=](std::size_t i) {
     const double dk = by_rho * static_cast<double>(w[i]);
     // Both numbers of a complex one lie in the same chunk.
-    if (var) var[i / reals<T>] += static_cast<R>(dk * dk);
+    if (var) var[i / reals<T>] += static_cast<R>(square(dk * a_down));
     x[i] += along * w[i];
     w[i] = unit * v[i] - back * w[i];
-    return std::array{dk * dk, square(x[i])};
+    return std::array{dk * dk, square(x_down * static_cast<double>(x[i]))};
   });
   check_norm(xx, this->x_, "lsqr", "x", iteration);
   ddnorm_ += ww;
@@ -502,7 +630,7 @@ void Lsqr<T>::step() {
   acond_ = anorm_ * std::sqrt(ddnorm_);
   this->xnorm_ = std::sqrt(xx);
   rnorm_ = this->r2norm_ = std::sqrt(square(phibar_) + res2_);
-  this->r1norm_ = std::sqrt(std::max(0.0, square(this->r2norm_) - square(options_.damp * this->xnorm_)));
+  this->r1norm_ = std::sqrt(std::max(0.0, square(this->r2norm_) - square(options_.damp * this->xnorm_ * (this->x_unit_ / this->unit_))));
   this->arnorm_ = alpha * std::abs(sn * phi);
   this->iteration_ = iteration;
   this->note();
@@ -514,14 +642,15 @@ void Lsqr<T>::finalize() {
   const std::size_t m = this->y_.size() * reals<T>;
   apply(this->A_, std::span<const T>(this->x_), product_, this->threads_);
   const auto *p = numbers(product_), *y = numbers(this->y_);
-  const auto [rr] =
-      cpu::field_sums<1>(m, this->threads_, [=](std::size_t i) { return std::array{square(static_cast<double>(y[i]) - static_cast<double>(p[i]))}; });
+  const double down = 1 / this->unit_;
+  const auto [rr] = cpu::field_sums<1>(
+      m, this->threads_, [=](std::size_t i) { return std::array{square(down * (static_cast<double>(y[i]) - static_cast<double>(p[i])))}; });
   check_norm(rr, product_, "lsqr", "A x", this->iteration_);
   this->r1norm_ = std::sqrt(rr);
-  this->r2norm_ = std::hypot(this->r1norm_, options_.damp * this->xnorm_);
+  this->r2norm_ = std::hypot(this->r1norm_, options_.damp * this->xnorm_ * (this->x_unit_ * down));
   if (!this->cost_.empty()) {
-    this->cost_.back() = this->r1norm_;
-    this->cost_damped_.back() = this->r2norm_;
+    this->cost_.back() = this->r1norm();
+    this->cost_damped_.back() = this->r2norm();
   }
 }
 
@@ -531,7 +660,7 @@ KrylovStop Lsqr<T>::stop() const {
     if (this->arnorm_ == 0) return KrylovStop::zero;
     return this->limit_ == 0 ? KrylovStop::iteration_limit : KrylovStop::running;
   }
-  const double rnorm = rnorm_, arnorm = this->arnorm_, by_x = anorm_ * this->xnorm_, eps = epsilon<T>;
+  const double rnorm = rnorm_, arnorm = this->arnorm_, by_x = anorm_ * this->xnorm_ * (this->x_unit_ / this->unit_ * this->a_unit_), eps = epsilon<T>;
   const double gradient = quotient(arnorm, anorm_ * rnorm), inverse_condition = quotient(1, acond_);
   // In the order of Paige and Saunders, where the last to hold counts.
   if (rnorm <= options_.btol * y_norm_ + options_.atol * by_x) return KrylovStop::residual;

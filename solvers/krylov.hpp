@@ -22,7 +22,7 @@ enum class KrylovStop {
   condition = 3,          // the condition number exceeds its limit
   residual_rounding = 4,  // as 1, 2, 3, but as small (or large) as the precision allows
   least_squares_rounding = 5,
-  condition_rounding = 6,  // also: a direction that the operator maps to zero
+  condition_rounding = 6,  // also: a direction that the operator maps to zero, as a semidefinite one may
   iteration_limit = 7,
 };
 
@@ -49,12 +49,14 @@ struct LsqrOptions {
 };
 
 // What the solvers share: steps, stop rules, and what can be read between steps. Norms are Euclidean, sums are held in float64 and added in an
-// order that does not depend on the number of threads.
+// order that does not depend on the number of threads. Data and operator are scaled by powers of two inside, so that squares neither overflow nor
+// vanish: data times a power of two give the same digits.
 class KrylovSolver {
  public:
   virtual ~KrylovSolver() = default;
 
-  // One iteration; nothing where the solution is exact or no step can be made. InvalidArgument as soon as NaN or infinity comes up.
+  // One iteration; nothing where the solution is exact or no step can be made. InvalidArgument as soon as NaN or infinity comes up, and in Cg
+  // where the first step finds an operator that is not positive semidefinite.
   virtual void step() = 0;
   // Steps until a rule stops it or `proceed`, called after every step, returns false.
   KrylovStop run(const std::function<bool()>& proceed = {});
@@ -67,17 +69,19 @@ class KrylovSolver {
   std::size_t iterations() const { return limit_; }
   void set_iterations(std::size_t most) { limit_ = most; }
   // |y - A x|, sqrt(|y - A x|^2 + damp^2 |x|^2), |A^H (y - A x) - damp^2 x|, |x|; of CG the first three are |y - A x - damp x|.
-  double r1norm() const { return r1norm_; }
-  double r2norm() const { return r2norm_; }
-  double arnorm() const { return arnorm_; }
-  double xnorm() const { return xnorm_; }
+  double r1norm() const { return r1norm_ * unit_; }
+  double r2norm() const { return r2norm_ * unit_; }
+  double arnorm() const { return arnorm_ * a_unit_ * unit_; }
+  double xnorm() const { return xnorm_ * x_unit_; }
   // r1norm before the first step and after every step; with damping, r2norm.
   const std::vector<double>& cost() const { return cost_; }
   const std::vector<double>& cost_damped() const { return cost_damped_; }
 
  protected:
   std::size_t iteration_ = 0, limit_ = 0;
-  double r1norm_ = 0, r2norm_ = 0, arnorm_ = 0, xnorm_ = 0;
+  // Powers of two: residuals are kept divided by unit_, products with A or A^H further divided by a_unit_, |x| by x_unit_; x is not.
+  double unit_ = 1, a_unit_ = 1, x_unit_ = 1;
+  double r1norm_ = 0, r2norm_ = 0, arnorm_ = 0, xnorm_ = 0;  // divided
   std::vector<double> cost_, cost_damped_;
   void start(std::size_t limit);
   void note();
@@ -85,7 +89,8 @@ class KrylovSolver {
 
 // One problem y = A x in values of type T: float, double or their complex numbers.
 //
-// setup() looks at y, which must live until the end; x0 is copied. ShapeError if they do not fit, InvalidArgument if they are not finite.
+// setup() looks at y, which must live until the end; x0 is copied. ShapeError if they do not fit, InvalidArgument if they are not finite, or (Cgls,
+// Lsqr) if A^H y is too small for T.
 template <class T>
 class KrylovProblem : public KrylovSolver {
  public:
@@ -93,12 +98,19 @@ class KrylovProblem : public KrylovSolver {
   // The solution so far. Whoever changes it changes what the steps start from, but not the residual that belongs to it.
   std::span<T> x() { return x_; }
   std::span<const T> x() const { return x_; }
-  // The residual, of the model (CG) or of the data (CGLS); LSQR has none.
-  std::span<const T> residual() const { return r_; }
+  // The residual, of the model (CG) or of the data (CGLS); LSQR has none. A copy.
+  std::vector<T> residual() const { return times(r_, unit_); }
 
  protected:
   explicit KrylovProblem(LinearOperator A, int threads) : A_(std::move(A)), threads_(threads) {}
   void begin(std::span<const T> y, std::span<const T> x0, std::size_t iterations, const char* who);
+  static std::vector<T> times(std::vector<T> values, double unit);
+  // For the largest number of the data at the start.
+  void set_unit(double largest);
+  // For A^H r, which is in s; r as kept. InvalidArgument where it has lost its digits.
+  void set_a_unit(std::vector<T>& r, std::vector<T>& s, const char* who);
+  // Before the first step: x += length direction.
+  void set_x_unit(double length, const std::vector<T>& direction);
   LinearOperator A_;
   int threads_;
   std::span<const T> y_;
@@ -108,7 +120,8 @@ class KrylovProblem : public KrylovSolver {
 
 // Conjugate gradients (Hestenes and Stiefel, 1952): (A + damp I) x = y for a Hermitian positive definite A.
 //
-// Four vectors besides y, also with a preconditioner. For another A the residual norms still tell the truth.
+// Four vectors besides y, also with a preconditioner. An A that turns out not to be positive semidefinite in the first step is InvalidArgument; else
+// the residual norms still tell the truth.
 template <class T>
 class Cg final : public KrylovProblem<T> {
  public:
@@ -116,13 +129,14 @@ class Cg final : public KrylovProblem<T> {
   void setup(std::span<const T> y, std::span<const T> x0 = {}) override;
   void step() override;
   KrylovStop stop() const override;
-  std::span<const T> direction() const { return c_; }
+  std::vector<T> direction() const { return this->times(c_, this->unit_); }
 
  private:
   CgOptions options_;
   std::vector<T> c_, q_;
   double rz_ = 0, y_norm_ = 0, first_ = 0;
   bool stuck_ = false;
+  void check_curvature(double curvature);
 };
 
 // Conjugate gradients of the normal equations (Hestenes and Stiefel, 1952; Bjorck, 1996, alg. 7.4.1): min |y - A x|^2 + damp^2 |x|^2.
@@ -135,8 +149,8 @@ class Cgls final : public KrylovProblem<T> {
   void setup(std::span<const T> y, std::span<const T> x0 = {}) override;
   void step() override;
   KrylovStop stop() const override;
-  std::span<const T> direction() const { return c_; }
-  std::span<const T> gradient() const { return s_; }
+  std::vector<T> direction() const { return this->times(c_, this->a_unit_ * this->unit_); }
+  std::vector<T> gradient() const { return this->times(s_, this->a_unit_ * this->unit_); }
 
  private:
   CgOptions options_;
@@ -158,10 +172,12 @@ class Lsqr final : public KrylovProblem<T> {
   void step() override;
   void finalize() override;
   KrylovStop stop() const override;
-  // Estimates, from below, of the Frobenius norm and the condition number of [A; damp I].
-  double anorm() const { return anorm_; }
+  // Estimates of the Frobenius norm and the condition number of [A; damp I]: from below, but for rounding, which makes them grow on once LSQR has
+  // converged.
+  double anorm() const { return anorm_ * this->a_unit_; }
   double acond() const { return acond_; }
-  // Estimate, from below, of the diagonal of (A^H A + damp^2 I)^-1; complete after as many steps as A has different singular values that y meets.
+  // Estimate, from below but for rounding, of the diagonal of (A^H A + damp^2 I)^-1; complete after as many steps as A has different singular values
+  // that y meets.
   std::span<const Real> var() const { return var_; }
 
  private:

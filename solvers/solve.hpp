@@ -41,8 +41,8 @@ struct Prior {
 //   blocks     its diagonal blocks: unknowns i and j belong together where block[i] == block[j]
 //   direct     the normal matrix of another model, factored per pixel, with damp^2 of the solve on its diagonal. Rows that only y lacks are in it:
 //              each may cost an iteration.
-// Where such a matrix is singular, its dependent unknowns get the diagonal of the solve's own matrix besides. Iterations, stops and damping are those
-// of x whatever the preconditioner; products with the inverse suffice, for LSQR too.
+// Where such a matrix is singular, its dependent unknowns get the diagonal of the solve's own matrix besides. Damping is that of x whatever the
+// preconditioner; products with the inverse suffice, for LSQR too.
 template <class T>
 struct Preconditioner {
   enum class Kind { none, diagonal, blocks, direct } kind = Kind::none;
@@ -65,8 +65,9 @@ struct SolveOptions {
   // prior-extended system and Frobenius norms of matrices:
   //   |r| <= btol |b| + atol |A||x|  or  |A'r| <= atol |A||r|     ok (CG: |A'r| <= atol |A'b| only)
   //   |A||A^-1| >= conlim, as estimated from the steps (0: no limit) or max_iterations: not_converged; x is the last iterate
-  //   curvature that is zero, negative or out of the range of the arithmetic: breakdown
-  // With a preconditioner the condition is that of A with columns of length 1. Tolerances below the rounding unit count as that. Where the data leave
+  //   curvature that is zero, negative or out of the range of the arithmetic, x or residual_norm out of that of T: breakdown
+  // With a preconditioner norms are those of A with columns of length 1 (A D^-1, D x and D^-1 A'r), so that units do not matter. Where |b| (CG:
+  // |A'b|) is 0, |r| (|A'r|) at x0 stands for it. Tolerances below the rounding unit count as that. Where the data leave
   // combinations of unknowns free, x converges to the least |x - x0| (without a preconditioner) and the status is ok; only unknowns that no row
   // touches are NaN with rank_deficient. Without damping, fewer rows than unknowns are rank_deficient, too; x is that least-norm iterate.
   // Arithmetic::automatic: float32 for float32 data and tolerances (CG: atol) >= 1e-6 where the scaled normal matrix with unit weights has a
@@ -95,7 +96,8 @@ struct SolveOutput {
   std::int32_t* iterations = nullptr;  // (pixels) 0 for direct methods
   Block<T> variances{};  // (n, pixels) estimate of diag((A'W A + damp^2)^-1) of an iterative method, from the first n steps: below it, but for
                          // rounding; or empty
-  Block<T> history{};    // (max_iterations + 1, pixels) norm of the whole residual after each iteration, NaN after the last; or empty
+  Block<T> history{};    // (max_iterations + 1, pixels) norm of the whole residual after each iteration, NaN after the last; or empty. As many as
+                         // an int counts, else InvalidArgument
 };
 
 // What a solve did, beside its numbers per pixel.

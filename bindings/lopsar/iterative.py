@@ -19,7 +19,9 @@ __all__ = ["IterativeSolve"]
 class IterativeSolve:
     r"""CG, CGLS or LSQR of `solve`, step by step: what `solve` does at once, with the same bits.
 
-    Every pixel has step lengths, a stop and a report of its own. The vectors of all pixels stay in memory: about 5 K + 6 n values per pixel.
+    Every pixel has step lengths, a stop and a report of its own. The vectors of all pixels stay in memory: 4 K + 5 n + 14
+    values per pixel, copies of y and of weights among them; of "lsqr" n more with a preconditioner and n more with damping; 2 per row of a
+    prior; and fields, factors of the preconditioner, histories.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ class Solution:
     history : (iterations + 1, ...) or None
         Norm of the residual (with priors and damping) after each iteration, NaN after the last.
     variances : (n, ...) or None
-        Estimates, from below, of the diagonal of :math:`(A^T W A + \\ldots)^{-1}`.
+        Estimates, from below but for rounding, of the diagonal of :math:`(A^T W A + \\ldots)^{-1}`.
     parameters : list of (name, unit)
         What the rows of x are; empty where nobody said. Units are those of the model.
     """
@@ -242,7 +242,7 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     history : bool
         Keep the residual norm of every iteration (iterative methods): (max_iterations + 1) numbers per pixel.
     variances : bool
-        Estimate those of the unknowns (iterative methods); a lower bound, which an early stop leaves too small.
+        Estimate those of the unknowns (iterative methods); a lower bound but for rounding, which an early stop leaves too small.
     arithmetic : {"auto", "float32", "float64"}
         Precision that the solver computes in; by default what the conditioning of the model needs.
     dtype : dtype, optional

@@ -105,7 +105,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     io<V>::store(tile.iterations + c, zero);
     const bool needed = !task.normal && !task.everywhere;  // observations
     if (needed && !some(count > zero)) {
-      io<V>::store(tile.rank + c, zero), io<V>::store(tile.squares + c, zero), io<V>::store(tile.status + c, zero);
+      io<V>::store(tile.rank + c, zero), io<V>::store(tile.norm + c, zero), io<V>::store(tile.status + c, zero);
       continue;
     }
     Group<V> group(task, tile, c);
@@ -173,7 +173,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     }
     if (task.normal || !task.squares) squares = zero;
     else if (!known) squares = group.weighted_residual(task.observations);
-    io<V>::store(tile.squares + c, squares);
+    io<V>::store(tile.norm + c, root(squares));
     io<V>::store(tile.rank + c, result.rank);
     const auto deficient = result.rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
@@ -205,7 +205,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
       return here;
     };
     part.y = take(rows), part.w = take(rows), part.values = take(task.values), part.x = take(columns);
-    part.count = take(1), part.flaw = take(1), part.rank = take(1), part.squares = take(1), part.iterations = take(1), part.status = take(1);
+    part.count = take(1), part.flaw = take(1), part.rank = take(1), part.norm = take(1), part.iterations = take(1), part.status = take(1);
     part.scratch = next;
   }
   int pixel[lanes_];
@@ -224,7 +224,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     for (int l = 0; l < filled; ++l) {
       const int p = pixel[l];
       for (int j = 0; j < columns; ++j) tile.x[place(columns, j, p)] = static_cast<float>(part.x[j * lanes_ + l]);
-      tile.rank[p] = static_cast<float>(part.rank[l]), tile.squares[p] = static_cast<float>(part.squares[l]);
+      tile.rank[p] = static_cast<float>(part.rank[l]), tile.norm[p] = static_cast<float>(part.norm[l]);
       tile.status[p] = static_cast<float>(part.status[l]);
     }
     filled = 0;

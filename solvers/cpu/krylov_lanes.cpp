@@ -16,9 +16,9 @@ LOPSAR_HD packed_rows<V> at(value_t<V>* base, int row) {
 template <class V>
 LOPSAR_HD krylov::State<packed_rows<V>> rows_of(const KrylovPlan<value_t<V>>& plan, value_t<V>* state, value_t<V>* scratch) {
   const auto& s = plan.state;
-  return {at<V>(state, s.values), at<V>(state, s.w), at<V>(state, s.r),        at<V>(scratch, plan.scratch.t),
-          at<V>(state, s.x),      at<V>(state, s.p), at<V>(state, s.s),        at<V>(scratch, plan.scratch.z),
-          at<V>(state, s.v),      at<V>(state, s.d), at<V>(state, s.diagonal), at<V>(state, s.variances),
+  return {at<V>(state, s.values), at<V>(state, s.w), at<V>(state, s.r),      at<V>(scratch, plan.scratch.t),
+          at<V>(state, s.x),      at<V>(state, s.p), at<V>(state, s.s),      at<V>(scratch, plan.scratch.z),
+          at<V>(state, s.v),      at<V>(state, s.d), at<V>(state, s.length), at<V>(state, s.variances),
           at<V>(state, s.scalars)};
 }
 template <class V>
@@ -39,12 +39,12 @@ LOPSAR_HD void with(const KrylovPlan<value_t<V>>& plan, value_t<V>* state, Body&
       case Method::lsqr: return body(std::integral_constant<Method, Method::lsqr>{}, m);
     }
   };
-  const Rows diagonal = at<V>(state, plan.state.diagonal);
+  const Rows length = at<V>(state, plan.state.length);
   switch (plan.preconditioner) {
     case KrylovPlan<T>::Preconditioner::none: return by_method(krylov::NoPreconditioner{});
-    case KrylovPlan<T>::Preconditioner::diagonal: return by_method(krylov::DiagonalPreconditioner<Rows>{diagonal});
+    case KrylovPlan<T>::Preconditioner::diagonal: return by_method(krylov::DiagonalPreconditioner<Rows>{length});
     case KrylovPlan<T>::Preconditioner::cholesky:
-      return by_method(krylov::CholeskyPreconditioner<T, Rows>{plan.cholesky, at<V>(state, plan.state.factors), diagonal});
+      return by_method(krylov::CholeskyPreconditioner<T, Rows>{plan.cholesky, at<V>(state, plan.state.factors), length});
   }
 }
 
@@ -71,12 +71,13 @@ void begin_group(const KrylovPlan<value_t<V>>& plan, const SystemTile<value_t<V>
   if (plan.preconditioner == KrylovPlan<T>::Preconditioner::cholesky) {
     const auto slots = at<V>(scratch, plan.scratch.slots), neighbors = at<V>(scratch, plan.scratch.neighbors),
                factors = at<V>(state, plan.state.factors);
-    if (!other) factorize<V>(plan.cholesky, of.values, of.w, of.scalars[krylov::damp2], plan.tau, T(0), slots, neighbors, factors);
+    const V damping = of.scalars[krylov::damp], damp2 = damping * damping;
+    if (!other) factorize<V>(plan.cholesky, of.values, of.w, damp2, plan.tau, T(0), slots, neighbors, factors);
     else {
       const auto w = group(other->w, plan.other_rows);
       const V weight = of.scalars[krylov::weight];
       for (int i = 0; i < plan.other_rows; ++i) w.set(i, w[i] * weight);
-      factorize<V>(plan.cholesky, group(other->values, plan.other_values), w, of.scalars[krylov::damp2], plan.tau, T(0), slots, neighbors, factors);
+      factorize<V>(plan.cholesky, group(other->values, plan.other_values), w, damp2, plan.tau, T(0), slots, neighbors, factors);
     }
   }
   with<V>(plan, state, [&](auto method, const auto& m) { krylov::begin<V, method.value>(plan.problem, of, m, y, history_of<V>(plan, state)); });
@@ -96,8 +97,9 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
   const auto of = rows_of<V>(plan, state, state);  // no scratch is used
   const auto group = [&](T* rows, int n) { return packed_rows<V>{rows + static_cast<std::ptrdiff_t>(c) * n}; };
   const int rows = plan.problem.rows.rows, n = plan.problem.columns.rows;
-  io<V>::store(tile.squares + c, krylov::finish<V>(plan.problem, of, group(tile.y, rows), group(tile.w, rows), group(tile.x, n),
-                                                   plan.problem.variances ? group(tile.variances, n) : of.s));
+  const auto finished = krylov::finish<V>(plan.problem, of, group(tile.y, rows), group(tile.x, n),
+                                          plan.problem.variances ? group(tile.variances, n) : of.s, plan.largest);
+  io<V>::store(tile.norm + c, finished.norm);
   if (plan.history) {
     const auto from = at<V>(state, plan.state.history), to = group(tile.history, plan.max_iterations + 1);
     for (int i = 0; i <= plan.max_iterations; ++i) to.set(i, from[i]);
@@ -117,6 +119,7 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
   status = choose(stop > V(T(krylov::ill_conditioned) - T(0.5)), number(Status::not_converged), status);
   status =
       choose((stop > V(T(0.5))) & (stop < V(T(1.5))), choose(rank < V(T(n) - T(0.5)), number(Status::rank_deficient), number(Status::ok)), status);
+  status = choose(finished.flaw > zero, number(Status::breakdown), status);
   io<V>::store(tile.status + c, status);
   io<V>::store(tile.rank + c, rank);
   // What begin refused: x0, or the model of the preconditioner, whose flaws only the tile of begin() knew.

@@ -44,7 +44,7 @@ void solve(const void* self, SystemTile<double>& tile) {
         const V e = y[k] - row_product<V>(task.by_row, k, values, x);
         squares = madd(w[k] * e, e, squares);
       }
-    io<V>::store(tile.squares + c, squares);
+    io<V>::store(tile.norm + c, root(squares));
     io<V>::store(tile.rank + c, rank);
     const auto deficient = rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(static_cast<double>(Status::rank_deficient)), zero));

@@ -31,7 +31,7 @@ struct SystemTile {
   T* history = nullptr;          // (iterations + 1), where asked for: filled with NaN before
   T* count = nullptr;            // valid observations; a pixel without any must come to no harm and do none
   T* flaw = nullptr;             // > 0: input that no arithmetic can use; its rows are missing
-  T *rank = nullptr, *squares = nullptr, *iterations = nullptr;  // squares: sum of w e^2 over the observations
+  T *rank = nullptr, *norm = nullptr, *iterations = nullptr;  // norm: |W^(1/2)(A x - y)| of the observations
   T* status = nullptr;   // number of the Status of a pixel that was solved: ok, rank_deficient, not_converged, breakdown
   NextTileRows next{};   // a solver may ask for it while it computes (AskAhead)
   T* scratch = nullptr;  // of one lane group, aligned to 64 bytes; left as it was by the group before

@@ -6,9 +6,10 @@
 // that needs products with M^-1 only: Arridge, Betcke and Harhanen, Inverse Problems 30 (2014). Damping stands as rows below the matrix, so that it
 // acts on x whatever x0 and M are.
 //
-// Pixels are scaled by powers of two (data to 1, |W^(1/2) A|_F to 1..2): the numbers are those without scaling, but float32 neither overflows nor
-// vanishes. Residuals r and u are kept without W^(1/2), which saves the root. Lanes that have stopped keep their state: it is masked, not the
-// coefficient, for 0 * NaN is NaN. Arithmetic on V only: no pixel loop, no allocation, no device.
+// Pixels are scaled by powers of two (data to 1, weights to 1; without a preconditioner |W^(1/2) A|_F to 1..2): the numbers are those without
+// scaling, but float32 neither overflows nor vanishes. With a preconditioner every column may have a unit of its own: lengths of columns are kept,
+// not their squares, and norms are those of columns of length 1. Residuals r and u are kept without W^(1/2), which saves the root. Lanes that have
+// stopped keep their state: it is masked, not the coefficient, for 0 * NaN is NaN. Arithmetic on V only: no pixel loop, no allocation, no device.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -26,7 +27,7 @@ struct Problem {
   SystemMatrix<T> rows, columns;  // A and A'
   int observations;               // rows of A that are no priors
   T damp, atol, btol, conlim;     // the tolerances are at least the rounding unit
-  bool variances;
+  bool variances, preconditioned;
 };
 
 // Why a pixel does not go on.
@@ -38,15 +39,19 @@ enum Stop : int { running = 0, converged = 1, broken = 2, ill_conditioned = 3, e
 //   weight     w is multiplied by it
 //   norm       of the scaled residual in the unit of the caller
 //   residual   CG, CGLS: |r|^2; LSQR: phi_bar
-//   condition  trace of the estimate of (A'A)^-1; with a preconditioner that of D (A'A)^-1 D, D^2 the diagonal of A'A
+//   damp       as scaled
+//   a_norm     |A|; with a preconditioner |A D^-1|, D the lengths of the columns of A: the root of `touched`
+//   b_norm     |b|, CG: |A'b|, with a preconditioner |D^-1 A'b|; where that is 0, of the residual at x0
+//   condition  trace of the estimate of (A'A)^-1; with a preconditioner that of D (A'A)^-1 D
 //   touched    unknowns with an entry where there is an observation
-enum Scalar : int { stop, iterations, scale, weight, norm, damp2, a_norm, b_norm, gamma, beta, rho_bar, residual, condition, touched, scalar_rows };
+enum Scalar : int { stop, iterations, scale, weight, norm, damp, a_norm, b_norm, gamma, beta, rho_bar, residual, condition, touched, scalar_rows };
 
-// Rows of one lane of pixels. m rows: w, r (LSQR: u), t (scratch). n rows: x, p, s (= A'r; LSQR: alpha v before M^-1), diagonal (of the normal
-// matrix), variances or none. Only with a preconditioner: z (scratch), v (LSQR). Only of LSQR with damping: d (the damping's part of u).
+// Rows of one lane of pixels. m rows: w, r (LSQR: u), t (scratch). n rows: x, p, s (= A'r; LSQR: alpha v before M^-1), length (of the columns, 0
+// where nothing touches them), variances or none. Only with a preconditioner: z (scratch), v (LSQR). Only of LSQR with damping: d (the damping's part
+// of u).
 template <class Rows>
 struct State {
-  Rows values, w, r, t, x, p, s, z, v, d, diagonal, variances, scalars;
+  Rows values, w, r, t, x, p, s, z, v, d, length, variances, scalars;
 };
 
 // Where the norm of the residual goes after each iteration.
@@ -60,21 +65,27 @@ struct History {
   }
 };
 
-// z = M^-1 s.
+// 1 / length of a column; 0 where nothing touches it.
+template <class V>
+LOPSAR_HD V inverse_length(V length) {
+  const V zero(value_t<V>(0)), one(value_t<V>(1));
+  return choose(length > zero, one / length, zero);
+}
+
+// z = M^-1 s. unit: s'M^-1 s is |D^-1 s|^2.
 struct NoPreconditioner {
-  static constexpr bool none = true;
+  static constexpr bool none = true, unit = false;
 };
-// Of the diagonal of the normal matrix.
+// Of the diagonal of the normal matrix, D^2.
 template <class Rows>
 struct DiagonalPreconditioner {
-  static constexpr bool none = false;
-  Rows diagonal;
+  static constexpr bool none = false, unit = true;
+  Rows length;
   template <class V>
   LOPSAR_HD void solve(int n, Rows s, Rows z) const {
-    const V zero(value_t<V>(0));
     for (int j = 0; j < n; ++j) {
-      const V a = diagonal[j];
-      z.set(j, choose(a > zero, s[j] / a, zero));
+      const V inverse = inverse_length<V>(length[j]);
+      z.set(j, s[j] * inverse * inverse);
     }
   }
 };
@@ -83,9 +94,9 @@ struct DiagonalPreconditioner {
 // positive definite.
 template <class T, class Rows>
 struct CholeskyPreconditioner {
-  static constexpr bool none = false;
+  static constexpr bool none = false, unit = false;
   CholeskyProgram<T> program;
-  Rows factors, diagonal;
+  Rows factors, length;
   template <class V>
   LOPSAR_HD void solve(int n, Rows s, Rows z) const {
     const V zero(T(0));
@@ -95,9 +106,9 @@ struct CholeskyPreconditioner {
     std::ptrdiff_t at = 0;
     for (int q = 0; q < n; ++q) {
       const int j = op[0], below = op[1];
-      const V a = diagonal[j];
+      const V a = length[j];
       const auto dependent = (factors[at] <= zero) & (a > zero);
-      if (some(dependent)) z.set(j, choose(dependent, z[j] + s[j] / a, z[j]));
+      if (some(dependent)) z.set(j, choose(dependent, z[j] + s[j] / a / a, z[j]));
       op += 2 + below;
       at += 2 + below;
     }
@@ -158,37 +169,67 @@ LOPSAR_HD Rows preconditioned(const M& inverse, int n, Rows s, Rows z) {
 template <class T>
 inline constexpr T most = sizeof(T) == 4 ? T(1e38f) : T(1e300);
 
-// Whether |A| |A^-1|, Frobenius norms, has grown to conlim. With a preconditioner columns are scaled to length 1, so that units do not matter.
-template <class V, class M, class Rows>
-LOPSAR_HD auto too_ill(const Problem<value_t<V>>& k, const State<Rows>& state) {
-  const auto& of = state.scalars;
-  return root(of[condition]) * (M::none ? of[a_norm] : root(of[touched])) >= V(k.conlim);
+// Squares below have lost digits.
+template <class T>
+inline constexpr T least = sizeof(T) == 4 ? T(1e-30f) : T(1e-290);
+
+// sqrt(sum_j a_ij^2 w_j + damping^2) of row i, in whatever unit: where the squares leave the range of the arithmetic, they are formed anew from
+// coefficients divided by the largest.
+template <class V, class Values, class Rows>
+LOPSAR_HD V row_length(const SystemMatrix<value_t<V>>& a, int i, Values values, Rows w, V damping) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1));
+  const V squares = madd(damping, damping, row_squares<V>(a, i, values, w));
+  const auto fits = (squares >= V(least<T>)) & (squares < V(most<T>));
+  if (!some(!fits)) return root(squares);
+  const auto each = [&](auto use) {
+    for (int g = a.row_start[i]; g < a.row_start[i + 1]; ++g) {
+      const V value = a.value[g] < 0 ? one : values[a.value[g]];
+      for (int e = a.group_start[g]; e < a.group_start[g + 1]; ++e) use(V(a.coefficient[e]) * value, w[a.column[e]]);
+    }
+  };
+  V largest = damping;
+  each([&](V c, V weight) { largest = choose(weight > zero, at_least(magnitude(c), largest), largest); });
+  const V unit = powers_of_two(largest), inverse = one / unit, rest = damping * inverse;
+  V sum = rest * rest;
+  each([&](V c, V weight) {
+    const V scaled = c * inverse;
+    sum = madd(scaled * scaled, weight, sum);
+  });
+  return choose(fits, root(squares), unit * root(sum));
 }
 
-// Ends pixels that are done. squares of norms; go: pixels that have just made a step (or are about to begin).
-template <class V, class M, class Rows, class Mask>
+// Whether |A| |A^-1|, Frobenius norms, has grown to conlim.
+template <class V, class Rows>
+LOPSAR_HD auto too_ill(const Problem<value_t<V>>& k, const State<Rows>& state) {
+  return root(state.scalars[condition]) * state.scalars[a_norm] >= V(k.conlim);
+}
+
+// Ends pixels that are done. r2, s2, x2: squares of |r|, |A'r| and |x|, with a preconditioner of |D^-1 A'r| and |D x|, so that units of columns do
+// not matter; go: pixels that have just made a step (or are about to begin).
+template <class V, class Rows, class Mask>
 LOPSAR_HD void test(const Problem<value_t<V>>& k, const State<Rows>& state, Mask go, V r2, V s2, V x2) {
   const auto& of = state.scalars;
   const V a = of[a_norm], r = root(r2), s = root(s2), atol(k.atol);
   V code = of[stop];
   const V done = V(value_t<V>(converged));
-  code = choose(go & too_ill<V, M>(k, state), V(value_t<V>(ill_conditioned)), code);
+  code = choose(go & too_ill<V>(k, state), V(value_t<V>(ill_conditioned)), code);
   code = choose(go & (s <= atol * a * r), done, code);
   // Beyond the range of the arithmetic |x| says nothing.
   code = choose(go & (x2 < V(most<value_t<V>>)) & (r <= madd(V(k.btol), of[b_norm], atol * a * root(x2))), done, code);
   of.set(stop, code);
 }
 // CG: |A'r| <= atol |A'b|; b_norm is |A'b| there.
-template <class V, class M, class Rows, class Mask>
+template <class V, class Rows, class Mask>
 LOPSAR_HD void test_normal(const Problem<value_t<V>>& k, const State<Rows>& state, Mask go, V s2) {
   const auto& of = state.scalars;
   V code = of[stop];
-  code = choose(go & too_ill<V, M>(k, state), V(value_t<V>(ill_conditioned)), code);
+  code = choose(go & too_ill<V>(k, state), V(value_t<V>(ill_conditioned)), code);
   code = choose(go & (root(s2) <= V(k.atol) * of[b_norm]), V(value_t<V>(converged)), code);
   of.set(stop, code);
 }
 
-// The diagonal of the normal matrix, which a preconditioner may be made of, and the scaling of the pixel: everything but what begin() does.
+// The lengths of the columns, which a preconditioner may be made of, and the scaling of the pixel: everything but what begin() does.
 // y, w, x0: rows as loaded. live: > 0 where there is something to solve.
 template <class V, class Rows, class Data, class Weights, class Start>
 LOPSAR_HD void scaling(const Problem<value_t<V>>& k, const State<Rows>& state, Data y, Weights w, Start x0, V live) {
@@ -203,17 +244,17 @@ LOPSAR_HD void scaling(const Problem<value_t<V>>& k, const State<Rows>& state, D
   const V damping = V(k.damp) * root(first);
   V total[2];
   sums<V>(n, total, [&](int j, V(&part)[2]) {
-    const V a = row_squares<V>(k.columns, j, state.values, state.w) + damping * damping;
-    state.diagonal.set(j, a);
-    part[0] = part[0] + a;
-    part[1] = part[1] + choose(a > zero, one, zero);
+    const V length = row_length<V>(k.columns, j, state.values, state.w, damping);
+    state.length.set(j, length);
+    part[0] = madd(length, length, part[0]);
+    part[1] = part[1] + choose(length > zero, one, zero);
   });
-  const V second = one / powers_of_two(total[0]);
-  of.set(a_norm, root(total[0] * second));
+  // With a preconditioner no number grows with |A|, and there may be none that suits all columns.
+  const V second = k.preconditioned ? one : one / powers_of_two(total[0]);
+  of.set(a_norm, root(k.preconditioned ? total[1] : total[0] * second));
   of.set(touched, total[1]);
   of.set(weight, first * second);
-  of.set(damp2, damping * damping * second);
-  for (int j = 0; j < n; ++j) state.diagonal.set(j, state.diagonal[j] * second);
+  of.set(damp, damping * root(second));
   largest = zero;
   for (int i = 0; i < m; ++i) {
     const V weight_i = state.w[i] * second, r = y[i] - row_product<V>(k.rows, i, state.values, x0);
@@ -232,16 +273,27 @@ LOPSAR_HD void scaling(const Problem<value_t<V>>& k, const State<Rows>& state, D
     state.r.set(i, state.r[i] * inverse);
     state.t.set(i, state.w[i] * (y[i] * inverse));
   }
-  const V able = choose(total[0] < V(most<T>), zero, V(T(broken)));
+  const V able = k.preconditioned ? zero : choose(total[0] < V(most<T>), zero, V(T(broken)));
   of.set(stop, choose(live > zero, able, V(T(empty))));
   for (const int zeroed : {iterations, gamma, beta, rho_bar, condition}) of.set(zeroed, zero);
   // |b|, or |A'b|, is for begin() to say: t holds W b.
 }
 
-// s = A'W r - damp^2 x from t = W r; the squares of s, x and p-weights are the caller's.
+// s = A'W r - damp^2 x from t = W r.
 template <class V, class Rows>
 LOPSAR_HD V gradient(const Problem<value_t<V>>& k, const State<Rows>& state, int j, V damping, V x) {
-  return nmadd(damping, x, row_product<V>(k.columns, j, state.values, state.t));
+  return nmadd(damping, damping * x, row_product<V>(k.columns, j, state.values, state.t));
+}
+// x, or D x with a preconditioner; s, or D^-1 s.
+template <class V, class M, class Rows>
+LOPSAR_HD V in_length(const State<Rows>& state, int j, V x) {
+  if constexpr (M::none) return x;
+  else return state.length[j] * x;
+}
+template <class V, class M, class Rows>
+LOPSAR_HD V per_length(const State<Rows>& state, int j, V s) {
+  if constexpr (M::none) return s;
+  else return s * inverse_length<V>(state.length[j]);
 }
 
 // After scaling(): the state before the first iteration, and the stop of pixels that need none.
@@ -251,34 +303,32 @@ LOPSAR_HD void begin(const Problem<value_t<V>>& k, const State<Rows>& state, con
   const V zero(T(0)), one(T(1));
   const int m_rows = k.rows.rows, n = k.columns.rows;
   const auto& of = state.scalars;
-  const V damping = of[damp2], inverse = one / of[scale];
+  const V damping = of[damp], inverse = one / of[scale];
   const auto go = of[stop] < V(T(0.5));
-  if constexpr (K == Method::cg) {
-    V b[1];
+  V b[1];
+  if constexpr (K == Method::cg)
     sums<V>(n, b, [&](int j, V(&part)[1]) {
-      const V s = row_product<V>(k.columns, j, state.values, state.t);
+      const V s = per_length<V, M>(state, j, row_product<V>(k.columns, j, state.values, state.t));
       part[0] = madd(s, s, part[0]);
     });
-    of.set(b_norm, root(b[0]));
-  } else {
-    V b[1];
-    sums<V>(m_rows, b, [&](int i, V(&part)[1]) { part[0] = madd(state.t[i], y[i] * inverse, part[0]); });
-    of.set(b_norm, root(b[0]));
-  }
+  else sums<V>(m_rows, b, [&](int i, V(&part)[1]) { part[0] = madd(state.t[i], y[i] * inverse, part[0]); });
   V r2[1];
   sums<V>(m_rows, r2, [&](int i, V(&part)[1]) {
     const V r = state.r[i], t = state.w[i] * r;
     state.t.set(i, t);
     part[0] = madd(t, r, part[0]);
   });
-  V of_n[2];
-  sums<V>(n, of_n, [&](int j, V(&part)[2]) {
-    const V x = state.x[j], s = gradient(k, state, j, damping, x);
+  V of_n[3];
+  sums<V>(n, of_n, [&](int j, V(&part)[3]) {
+    const V x = state.x[j], damped = damping * x, size = in_length<V, M>(state, j, x), s = gradient(k, state, j, damping, x),
+            slope = per_length<V, M>(state, j, s);
     state.s.set(j, s);
-    part[0] = madd(s, s, part[0]);
-    part[1] = madd(x, x, part[1]);
+    part[0] = madd(slope, slope, part[0]);
+    part[1] = madd(size, size, part[1]);
+    part[2] = madd(damped, damped, part[2]);
   });
-  const V s2 = of_n[0], x2 = of_n[1], whole = madd(damping, x2, r2[0]);
+  const V s2 = of_n[0], x2 = of_n[1], whole = r2[0] + of_n[2];
+  of.set(b_norm, root(choose(b[0] > zero, b[0], K == Method::cg ? s2 : whole)));
   if constexpr (K == Method::lsqr) {
     // s is A'u times |u|.
     const V size = root(whole), shrink = choose(size > zero, one / size, zero);
@@ -307,8 +357,8 @@ LOPSAR_HD void begin(const Problem<value_t<V>>& k, const State<Rows>& state, con
     of.set(gamma, product[0]), of.set(residual, whole);
   }
   history.set(0, go, root(whole) * of[norm]);
-  if constexpr (K == Method::cg) test_normal<V, M>(k, state, go, s2);
-  else test<V, M>(k, state, go, whole, s2, x2);
+  if constexpr (K == Method::cg) test_normal<V>(k, state, go, s2);
+  else test<V>(k, state, go, whole, s2, x2);
 }
 
 // One iteration of the lanes that run. Per pixel and iteration: one product with A and one with A' from memory that stays in the cache.
@@ -320,20 +370,21 @@ LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& st
   const V zero(T(0)), one(T(1)), limit(most<T>);
   const int m_rows = k.rows.rows, n = k.columns.rows;
   const auto& of = state.scalars;
-  const V damping = of[damp2], before = of[gamma];
+  const V damping = of[damp], before = of[gamma];
+  const bool damped = k.damp > T(0);
   const auto active = of[stop] < V(T(0.5));
   V p2[2], q2[1];
   sums<V>(n, p2, [&](int j, V(&part)[2]) {
-    const V p = state.p[j];
-    part[0] = madd(p, p, part[0]);
-    if constexpr (!M::none) part[1] = madd(state.diagonal[j] * p, p, part[1]);
+    const V p = state.p[j], size = in_length<V, M>(state, j, p), d = damping * p;
+    part[0] = madd(size, size, part[0]);
+    if (damped) part[1] = madd(d, d, part[1]);
   });
   sums<V>(m_rows, q2, [&](int i, V(&part)[1]) {
     const V q = row_product<V>(k.rows, i, state.values, state.p), wq = state.w[i] * q;
     state.t.set(i, K == Method::cg ? wq : q);
     part[0] = madd(wq, q, part[0]);
   });
-  const V curvature = madd(damping, p2[0], q2[0]), alpha = before / curvature;
+  const V curvature = q2[0] + p2[1], alpha = before / curvature;
   // Comparisons with NaN are false.
   const auto go = active & (curvature > zero) & (before > zero) & (alpha < limit);
   of.set(stop, choose(active & !go, V(T(broken)), of[stop]));
@@ -349,19 +400,25 @@ LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& st
     });
     whole = r2[0];
   } else whole = at_least(nmadd(alpha, before, of[residual]), zero);
-  V of_n[2];
-  sums<V>(n, of_n, [&](int j, V(&part)[2]) {
+  V of_n[3];
+  sums<V>(n, of_n, [&](int j, V(&part)[3]) {
     const V p = state.p[j], old = state.x[j], x = choose(go, madd(alpha, p, old), old);
     state.x.set(j, x);
     V s;
-    if constexpr (K == Method::cgls) s = gradient(k, state, j, damping, x);
-    else {
-      const V was = state.s[j], q = madd(damping, p, row_product<V>(k.columns, j, state.values, state.t));
+    if constexpr (K == Method::cgls) {
+      const V size = in_length<V, M>(state, j, x), d = damping * x;
+      s = gradient(k, state, j, damping, x);
+      part[1] = madd(size, size, part[1]);
+      if (damped) part[2] = madd(d, d, part[2]);
+    } else {
+      const V was = state.s[j], q = madd(damping, damping * p, row_product<V>(k.columns, j, state.values, state.t));
       s = choose(go, nmadd(alpha, q, was), was);
     }
     state.s.set(j, s);
-    part[0] = madd(s, s, part[0]);
-    part[1] = madd(x, x, part[1]);
+    if constexpr (!M::unit) {
+      const V slope = per_length<V, M>(state, j, s);
+      part[0] = madd(slope, slope, part[0]);
+    }
   });
   if (k.variances) {
     const auto fresh = go & (of[iterations] < V(T(n)));  // further directions repeat what is there: only rounding makes more than n
@@ -370,9 +427,8 @@ LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& st
       state.variances.set(j, choose(fresh, madd(p * inverse, p, old), old));
     }
   }
-  const V s2 = of_n[0], x2 = of_n[1];
   const auto z = preconditioned<V>(m, n, state.s, state.z);
-  V after = s2;
+  V after = of_n[0];
   if constexpr (!M::none) {
     V product[1];
     sums<V>(n, product, [&](int j, V(&part)[1]) { part[0] = madd(state.s[j], z[j], part[0]); });
@@ -380,14 +436,15 @@ LOPSAR_HD void gradient_step(const Problem<value_t<V>>& k, const State<Rows>& st
   }
   const V ratio = after / before;
   for (int j = 0; j < n; ++j) state.p.set(j, choose(go, madd(ratio, state.p[j], z[j]), state.p[j]));
-  if constexpr (K == Method::cgls) whole = madd(damping, x2, whole);
+  const V s2 = M::unit ? after : of_n[0];
+  if constexpr (K == Method::cgls) whole = whole + of_n[2];
   of.set(gamma, choose(go, after, before));
   of.set(residual, choose(go, whole, of[residual]));
-  of.set(condition, choose(go, madd(p2[M::none ? 0 : 1], inverse, of[condition]), of[condition]));
+  of.set(condition, choose(go, madd(p2[0], inverse, of[condition]), of[condition]));
   of.set(iterations, choose(go, of[iterations] + one, of[iterations]));
   history.set(iteration, go, root(whole) * of[norm]);
-  if constexpr (K == Method::cg) test_normal<V, M>(k, state, go, s2);
-  else test<V, M>(k, state, go, whole, s2, x2);
+  if constexpr (K == Method::cg) test_normal<V>(k, state, go, s2);
+  else test<V>(k, state, go, whole, s2, of_n[1]);
 }
 
 //   LSQR:  b u = A v - a u,  a v = M^-1 (s = A'W u - b s),  one rotation of the bidiagonal matrix,  x += (phi / rho) p,  p = v - (theta / rho) p
@@ -397,7 +454,7 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
   const V zero(T(0)), one(T(1)), limit(most<T>);
   const int m_rows = k.rows.rows, n = k.columns.rows;
   const auto& of = state.scalars;
-  const V damping = of[damp2];
+  const V damping = of[damp];
   const auto active = of[stop] < V(T(0.5));
   const auto v = [&] {
     if constexpr (M::none) return state.s;
@@ -418,18 +475,21 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
     sums<V>(n, d2, [&](int j, V(&part)[1]) {
       const V old = state.d[j], d = choose(active, nmadd(keep, old, v[j]), old);
       state.d.set(j, d);
-      part[0] = madd(d, d, part[0]);
+      part[0] = madd(damping * d, damping * d, part[0]);
     });
-    u2[0] = madd(damping, d2[0], u2[0]);
+    u2[0] = u2[0] + d2[0];
   }
   const V new_beta = root(u2[0]), shrink = choose(new_beta > zero, one / new_beta, zero);
   V s2[1];
   sums<V>(n, s2, [&](int j, V(&part)[1]) {
     V product = row_product<V>(k.columns, j, state.values, state.t);
-    if (damped) product = madd(damping, state.d[j], product);
+    if (damped) product = madd(damping, damping * state.d[j], product);
     const V old = state.s[j], s = choose(active, nmadd(new_beta, old, shrink * product), old);
     state.s.set(j, s);
-    part[0] = madd(s, s, part[0]);
+    if constexpr (!M::unit) {
+      const V slope = per_length<V, M>(state, j, s);
+      part[0] = madd(slope, slope, part[0]);
+    }
   });
   const auto z = preconditioned<V>(m, n, state.s, state.z);
   V product = s2[0];
@@ -437,6 +497,7 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
     V total[1];
     sums<V>(n, total, [&](int j, V(&part)[1]) { part[0] = madd(state.s[j], z[j], part[0]); });
     product = total[0];
+    if constexpr (M::unit) s2[0] = product;
   }
   const V alpha = root(product), stretch = choose(alpha > zero, one / alpha, zero);
   const V bar = of[rho_bar], rho = root(madd(bar, bar, new_beta * new_beta)), inverse = one / rho, c = bar * inverse, sine = new_beta * inverse,
@@ -447,9 +508,10 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
   V of_n[2];
   sums<V>(n, of_n, [&](int j, V(&part)[2]) {
     const V p = state.p[j], old = state.x[j], x = choose(go, madd(step, p, old), old), next = z[j] * stretch;
+    const V x_size = in_length<V, M>(state, j, x), p_size = in_length<V, M>(state, j, p);
     state.x.set(j, x);
-    part[0] = madd(x, x, part[0]);
-    part[1] = madd(M::none ? p : state.diagonal[j] * p, p, part[1]);
+    part[0] = madd(x_size, x_size, part[0]);
+    part[1] = madd(p_size, p_size, part[1]);
     if (k.variances) {
       const V d = p * inverse, was = state.variances[j];
       state.variances.set(j, choose(fresh, madd(d, d, was), was));
@@ -466,7 +528,7 @@ LOPSAR_HD void lsqr_step(const Problem<value_t<V>>& k, const State<Rows>& state,
   of.set(iterations, choose(go, of[iterations] + one, of[iterations]));
   history.set(iteration, go, left * of[norm]);
   const V slope = left * c;  // |A'r| = phi_bar |c| |s|, s before it was divided by alpha
-  test<V, M>(k, state, go, left * left, slope * slope * s2[0], of_n[0]);
+  test<V>(k, state, go, left * left, slope * slope * s2[0], of_n[0]);
 }
 
 // Iterations first + 1 ... last, or until no pixel of the lane runs.
@@ -478,25 +540,37 @@ LOPSAR_HD void iterate(const Problem<value_t<V>>& k, const State<Rows>& state, c
   }
 }
 
-// x in the unit of the caller, NaN where nothing touches an unknown; the variances likewise. Returns the sum of w e^2 over the observations.
-template <class V, class Rows, class Data, class Weights, class Out>
-LOPSAR_HD V finish(const Problem<value_t<V>>& k, const State<Rows>& state, Data y, Weights w, Out x, Out variances) {
+// What finish() says of a pixel.
+template <class V>
+struct Finished {
+  V norm;  // |W^(1/2)(A x - y)| of the observations
+  V flaw;  // > 0: x, or the norm, is larger than `largest`, or NaN
+};
+
+// x in the unit of the caller, NaN where nothing touches an unknown; the variances likewise.
+template <class V, class Rows, class Data, class Out>
+LOPSAR_HD Finished<V> finish(const Problem<value_t<V>>& k, const State<Rows>& state, Data y, Out x, Out variances, value_t<V> largest) {
   using T = value_t<V>;
-  const V zero(T(0)), nan(T(0) / T(0));
+  const V zero(T(0)), one(T(1)), nan(T(0) / T(0)), limit(largest);
   const int n = k.columns.rows;
-  const V unit = state.scalars[scale], inflate = state.scalars[weight];
-  for (int j = 0; j < n; ++j) x.set(j, state.x[j] * unit);
+  const auto& of = state.scalars;
+  const V unit = of[scale], inverse = one / unit, inflate = of[weight];
+  // Of the scaled numbers, whose squares neither overflow nor vanish.
   V squares[1];
   sums<V>(k.observations, squares, [&](int i, V(&part)[1]) {
-    const V e = y[i] - row_product<V>(k.rows, i, state.values, x);
-    part[0] = madd(w[i] * e, e, part[0]);
+    const V e = y[i] * inverse - row_product<V>(k.rows, i, state.values, state.x);
+    part[0] = madd(state.w[i] * e, e, part[0]);
   });
+  Finished<V> result{root(squares[0]) * of[norm], zero};
+  result.flaw = choose(result.norm <= limit, zero, one);  // comparisons with NaN are false
   for (int j = 0; j < n; ++j) {
-    const auto known = state.diagonal[j] > zero;
-    x.set(j, choose(known, x[j], nan));
+    const V own = state.x[j] * unit;
+    const auto known = state.length[j] > zero;
+    result.flaw = choose(known & !(magnitude(own) <= limit), one, result.flaw);
+    x.set(j, choose(known, own, nan));
     if (k.variances) variances.set(j, choose(known, state.variances[j] * inflate, nan));
   }
-  return squares[0];
+  return result;
 }
 
 }  // namespace lopsar::kernels::krylov

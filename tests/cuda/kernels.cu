@@ -110,20 +110,20 @@ __global__ void least_redundancy_kernel(const std::int32_t* incident, int dates,
 // Iterations on states in global memory.
 template <krylov::Method K, class M>
 __global__ void krylov_kernel(krylov::Problem<float> problem, krylov::State<Rows> state, M m, std::size_t pixels, int first, int last, float* y,
-                              float* w, float* x, float* variances, float* history, const float* live, float* squares) {
+                              float* w, float* x, float* variances, float* history, const float* live, float* norm) {
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
   const auto at = [&](Rows r) { return Rows{r.p + p, r.stride}; };
-  const krylov::State<Rows> of{at(state.values), at(state.w), at(state.r), at(state.t),        at(state.x),         at(state.p),      at(state.s),
-                               at(state.z),      at(state.v), at(state.d), at(state.diagonal), at(state.variances), at(state.scalars)};
+  const krylov::State<Rows> of{at(state.values), at(state.w), at(state.r), at(state.t),      at(state.x),         at(state.p),      at(state.s),
+                               at(state.z),      at(state.v), at(state.d), at(state.length), at(state.variances), at(state.scalars)};
   const krylov::History<Rows> norms{{history + p, pixels}, history != nullptr};
-  if constexpr (!M::none) m.diagonal = of.diagonal;
+  if constexpr (!M::none) m.length = of.length;
   if (first == 0) {
     krylov::scaling<float>(problem, of, Rows{y + p, pixels}, Rows{w + p, pixels}, Rows{x + p, pixels}, live[p]);
     krylov::begin<float, K>(problem, of, m, Rows{y + p, pixels}, norms);
   }
   krylov::iterate<float, K>(problem, of, m, first, last, norms);
-  squares[p] = krylov::finish<float>(problem, of, Rows{y + p, pixels}, Rows{w + p, pixels}, Rows{x + p, pixels}, Rows{variances + p, pixels});
+  norm[p] = krylov::finish<float>(problem, of, Rows{y + p, pixels}, Rows{x + p, pixels}, Rows{variances + p, pixels}, 3.4e38f).norm;
 }
 #define LOPSAR_KRYLOV(K, ...)                                                                                                                        \
   template __global__ void krylov_kernel<krylov::Method::K, __VA_ARGS__>(krylov::Problem<float>, krylov::State<Rows>, __VA_ARGS__, std::size_t, int, \

@@ -214,6 +214,95 @@ TEMPLATE_TEST_CASE("data times a power of two give the solution times it, bit by
     }
 }
 
+TEMPLATE_TEST_CASE("data and operators of any size give the same digits", "[krylov]", float, double, std::complex<double>) {
+  using T = TestType;
+  using R = decltype(std::real(T()));
+  // Squares of 1e-170 and 1e170, and products of A and A^H of 1e-20 in float32, are out of range.
+  const int data_power = sizeof(R) == 4 ? 90 : 565, a_power = sizeof(R) == 4 ? 66 : 400;
+  const Matrix A = with_singular_values(12, 9, spread(9, 1, 10), is_complex<T>), S = A.adjoint() * A;
+  for (const char* method : {"cg", "cgls", "lsqr"})
+    for (const bool from_start : {false, true}) {
+      const bool square = std::string(method) == "cg";
+      // In the precision of T, so that scaling changes none of its bits.
+      const Vector y = vector(values<T>(random_matrix(square ? 9 : 12, 1, is_complex<T>).col(0))),
+                   start = from_start ? vector(values<T>(random_matrix(9, 1, is_complex<T>).col(0))) : Vector();
+      const Matrix& B = square ? S : A;
+      const auto plain = solved<T>(method, B, values<T>(y), 0, values<T>(start));
+      CHECK(plain.iterations > 5);
+      for (const auto& [data, a] : {std::pair{-data_power, 0}, {data_power, 0}, {0, -a_power}, {0, a_power}, {-60, -60}, {60, 60}}) {
+        INFO(method << ", x0 " << from_start << ", data 2^" << data << ", A 2^" << a);
+        const double x_unit = std::ldexp(1.0, data - a), unit = std::ldexp(1.0, data);
+        const auto scaled = solved<T>(method, B * std::ldexp(1.0, a), values<T>(y * unit), 0, values<T>(Vector(start * x_unit)));
+        CHECK(scaled.iterations == plain.iterations);
+        CHECK(scaled.stop == plain.stop);
+        auto x = plain.x;
+        for (T& value : x) value *= static_cast<R>(x_unit);
+        CHECK(same_bits(scaled.x, x));
+        CHECK(scaled.r1norm == plain.r1norm * unit);
+        CHECK(scaled.r2norm == plain.r2norm * unit);
+        CHECK(scaled.xnorm == plain.xnorm * x_unit);
+        CHECK(scaled.cost.front() == plain.cost.front() * unit);
+      }
+    }
+}
+
+TEST_CASE("products too small for the precision are named", "[krylov]") {
+  const Matrix A = with_singular_values(12, 9, spread(9, 1, 10), false);
+  const auto y = values<float>(random_matrix(12, 1, false).col(0));
+  for (const double tiny : {1e-36, 1e-45, 1e-60}) {
+    const LinearOperator op = Dense(A * tiny);
+    CHECK_THROWS_WITH(cgls<float>(op, y), ContainsSubstring("cgls: A^H y: expected values that the precision holds"));
+    CHECK_THROWS_WITH(lsqr<float>(op, y), ContainsSubstring("lsqr: A^H y: expected values that the precision holds"));
+  }
+  // Where nothing is there to see, zero is the solution.
+  Matrix flat = Matrix::Zero(3, 2);
+  flat(0, 0) = flat(1, 1) = 1;
+  CHECK(cgls<float>(LinearOperator(Dense(flat)), std::vector<float>{0, 0, 1}).stop == KrylovStop::zero);
+  CHECK(lsqr<float>(LinearOperator(Dense(flat)), std::vector<float>{0, 0, 1}).stop == KrylovStop::zero);
+}
+
+TEST_CASE("vectors between steps are in the unit of the data", "[krylov]") {
+  const Matrix A = with_singular_values(12, 9, spread(9, 1, 10), false), S = A.adjoint() * A;
+  const Vector b = random_matrix(12, 1, false).col(0) * 1e-7, c = random_matrix(9, 1, false).col(0) * 1e9;
+  const auto y = values<double>(b), z = values<double>(c);
+  Cgls<double> cgls{LinearOperator(Dense(A))};
+  cgls.setup(y);
+  CHECK((vector(cgls.gradient()) - A.adjoint() * b).norm() <= 100 * eps<double>() * b.norm());
+  CHECK((vector(cgls.direction()) - A.adjoint() * b).norm() <= 100 * eps<double>() * b.norm());
+  CHECK(std::abs(cgls.arnorm() - (A.adjoint() * b).norm()) <= 100 * eps<double>() * b.norm());
+  for (int i = 0; i < 3; ++i) cgls.step();
+  CHECK((vector(cgls.residual()) - (b - A * vector<double>(cgls.x()))).norm() <= 100 * eps<double>() * b.norm());
+  Cg<double> cg{LinearOperator(Dense(S))};
+  cg.setup(z);
+  CHECK((vector(cg.direction()) - c).norm() == 0);
+  for (int i = 0; i < 3; ++i) cg.step();
+  CHECK((vector(cg.residual()) - (c - S * vector<double>(cg.x()))).norm() <= 1000 * eps<double>() * c.norm());
+}
+
+TEST_CASE("CG names an operator that is not positive definite", "[krylov]") {
+  Matrix indefinite = Matrix::Zero(2, 2);
+  indefinite(0, 0) = 1, indefinite(1, 1) = -1;
+  const LinearOperator op = Dense(indefinite);
+  const std::string expected = "cg: expected a positive definite operator";
+  CHECK_THROWS_WITH(cg<double>(op, std::vector<double>{1, 1}), ContainsSubstring(expected));  // no curvature, yet no zero
+  CHECK_THROWS_WITH(cg<double>(op, std::vector<double>{1, 2}), ContainsSubstring(expected));
+  CHECK_THROWS_WITH(cg<float>(op, std::vector<float>{0, 2}), ContainsSubstring(expected + ", got x^H A x = -1 |x|^2"));
+  CHECK(cg<double>(op, std::vector<double>{1, 1}, {.damp = 2}).stop == KrylovStop::residual);
+  // A semidefinite one, whose zero is rounding, of either sign.
+  int stopped = 0;
+  for (int i = 0; i < 20; ++i) {
+    const Matrix u = Eigen::HouseholderQR<Matrix>(random_matrix(9, 9, false)).householderQ();
+    Vector values_of = Vector::Ones(9);
+    values_of(8) = 0;
+    const Matrix S = u * values_of.asDiagonal() * u.adjoint();
+    const auto found = cg<double>(LinearOperator(Dense(S)), values<double>(u.col(8)), {.iterations = 1});
+    if (found.stop != KrylovStop::condition_rounding) continue;
+    ++stopped;
+    CHECK(vector(found.x).norm() == 0);
+  }
+  CHECK(stopped > 0);
+}
+
 TEST_CASE("preconditioners save iterations and change no solution", "[krylov]") {
   // Columns over four decades: what a diagonal puts right.
   const long m = 60, n = 40;
@@ -278,8 +367,12 @@ TEST_CASE("NaN and infinity are named where they come up", "[krylov]") {
       CHECK_THROWS_WITH(run(y, x0, good), ContainsSubstring("in iteration"));
     }
     CHECK_THROWS_WITH(run(y, {}, 3), ContainsSubstring("expected finite values, got NaN at index 0; check the operator"));
+    // What x would be is out of the range of float64.
     y.assign(m, 1e200);
-    CHECK_THROWS_WITH(run(y, {}, 10000), ContainsSubstring("scale the problem down"));
+    const LinearOperator small = Dense((square ? S : A) * 1e-200);
+    if (method == "cg") CHECK_THROWS_WITH(cg<double>(small, y), ContainsSubstring("cg: x in iteration 1: expected finite values"));
+    if (method == "cgls") CHECK_THROWS_WITH(cgls<double>(small, y), ContainsSubstring("cgls: x in iteration 1: expected finite values"));
+    if (method == "lsqr") CHECK_THROWS_WITH(lsqr<double>(small, y), ContainsSubstring("lsqr: x in iteration 1: expected finite values"));
   }
 }
 

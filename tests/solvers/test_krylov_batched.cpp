@@ -5,6 +5,7 @@
 //   |s| <= atol |A| |r|             error / sigma <= atol |A| |r| / sigma_min
 //   |r| <= btol |b| + atol |A||x|   error / sigma <= btol |b| + atol |A||x|
 //   |s| <= atol |A'b| (CG)          error / sigma <= atol |A'b| / sigma_min
+// With a preconditioner A and x are those of columns of length 1: A D^-1, D x, and s, sigma likewise.
 // Rounding: the residual that an iteration carries along departs from b - A x by at most a few eps (|b| + |A||x|) per iteration (Greenbaum 1997);
 // CG carries s along, whose departure is |A| times that, and is divided by sigma_min.
 #include <iostream>
@@ -171,23 +172,27 @@ std::vector<double> column(const Grid<T>& g, std::size_t p, std::size_t more, do
   return v;
 }
 
-// Norms of the whole weighted system of a pixel.
+// Norms of the whole weighted system of a pixel; scaled: with columns of length 1.
 struct Norms {
   long double a = 0, b = 0, ab = 0, r = 0, x = 0;
+  DenseModel::Vector length;  // 1 where they are not scaled
 };
-Norms norms(const DenseModel::Matrix& a, const std::vector<double>& y, const std::vector<double>& w, double damp, const DenseModel::Vector& x) {
+Norms norms(const DenseModel::Matrix& a, const std::vector<double>& y, const std::vector<double>& w, double damp, const DenseModel::Vector& x,
+            bool scaled = false) {
   Norms n;
-  DenseModel::Vector ab = DenseModel::Vector::Zero(a.cols());
+  DenseModel::Vector ab = DenseModel::Vector::Zero(a.cols()), squares = DenseModel::Vector::Constant(a.cols(), damp * damp);
   for (long k = 0; k < a.rows(); ++k) {
     const auto u = static_cast<std::size_t>(k);
     if (std::isnan(y[u]) || !(w[u] > 0)) continue;
     const long double e = y[u] - a.row(k).dot(x), weight = w[u];
-    n.a += weight * a.row(k).squaredNorm(), n.b += weight * y[u] * y[u], n.r += weight * e * e;
+    n.b += weight * y[u] * y[u], n.r += weight * e * e;
+    squares += weight * a.row(k).cwiseAbs2().transpose();
     ab += weight * y[u] * a.row(k).transpose();
   }
-  n.a = std::sqrt(n.a + damp * damp * static_cast<long double>(a.cols()));
+  n.length = scaled ? DenseModel::Vector(squares.cwiseSqrt()) : DenseModel::Vector::Ones(a.cols());
+  n.a = std::sqrt(squares.cwiseQuotient(n.length.cwiseAbs2()).sum());
   n.r = std::sqrt(n.r + damp * damp * x.squaredNorm());
-  n.b = std::sqrt(n.b), n.ab = ab.norm(), n.x = x.norm();
+  n.b = std::sqrt(n.b), n.ab = ab.cwiseQuotient(n.length).norm(), n.x = x.cwiseProduct(n.length).norm();
   return n;
 }
 
@@ -247,8 +252,8 @@ TEMPLATE_TEST_CASE("krylov: composed models against dense least squares", "[solv
           CHECK(r.status[p] == number(Status::ok));
           CHECK(r.rank[p] == static_cast<int>(n));
           CHECK(r.valid[p] == e.valid);
-          const auto size = norms(dense.matrix(p), y, w, c.damp, e.x);
-          const long double inverse = e.sigma.norm(),
+          const auto size = norms(dense.matrix(p), y, w, c.damp, e.x, kind != Kind<T>::none);
+          const long double inverse = e.sigma.cwiseProduct(size.length).norm(),
                             scale = size.b + size.a * std::max(size.x, size.b * inverse / std::sqrt(static_cast<long double>(n)));
           const long double rounding = (1 + r.iterations[p]) * eps * scale;
           const long double atol = static_cast<long double>(options.atol), btol = static_cast<long double>(options.btol);
@@ -565,9 +570,13 @@ TEST_CASE("krylov: ill-conditioned and overflowing pixels stop with their status
     options.method = method, options.max_iterations = 100;
     const auto r = ::solve<float>(model, y, options);
     for (std::size_t p = 0; p < pixels; ++p) CHECK((r.status[p] == number(Status::breakdown)) == (p == 6));
-    options.arithmetic = Arithmetic::float64;
     options.preconditioner.kind = Kind<float>::diagonal;
-    CHECK(::solve<float>(model, y, options).status[6] == number(Status::ok));
+    for (const auto arithmetic : {Arithmetic::float32, Arithmetic::float64}) {
+      options.arithmetic = arithmetic;
+      const auto scaled = ::solve<float>(model, y, options);
+      CHECK(scaled.status[6] == number(Status::ok));
+      for (std::size_t j = 0; j < 3; ++j) CHECK(std::isfinite(scaled.x.at(j, 6)));
+    }
   }
 }
 
@@ -810,4 +819,224 @@ TEST_CASE("krylov: automatic arithmetic looks at the condition", "[solvers][kryl
   }
   CHECK(narrow > 0);
   CHECK(wide > 0);
+}
+
+namespace {
+
+// A dense model whose columns have the units given, for data that some x fits up to noise.
+struct Units {
+  DenseModel::Matrix a;
+  explicit Units(std::size_t rows, std::size_t columns, unsigned seed) : a(static_cast<long>(rows), static_cast<long>(columns)) {
+    std::mt19937_64 random(seed);
+    std::normal_distribution<double> normal;
+    for (long i = 0; i < a.rows(); ++i)
+      for (long j = 0; j < a.cols(); ++j) a(i, j) = static_cast<float>(normal(random));
+  }
+  LinearOperator model(const std::vector<double>& unit) const {
+    std::vector<lopsar::Triplet> entries;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(a.rows()); ++i)
+      for (std::size_t j = 0; j < unit.size(); ++j)
+        entries.push_back({i, j, static_cast<double>(a(static_cast<long>(i), static_cast<long>(j))) * unit[j]});
+    return lopsar::Pattern({static_cast<std::size_t>(a.rows()), static_cast<std::size_t>(a.cols())}, entries);
+  }
+  template <class T>
+  Grid<T> data(std::size_t pixels) const {
+    std::mt19937_64 random(8);
+    std::normal_distribution<double> normal;
+    Grid<T> y(static_cast<std::size_t>(a.rows()), pixels);
+    for (std::size_t p = 0; p < pixels; ++p) {
+      DenseModel::Vector x(a.cols());
+      for (long j = 0; j < x.size(); ++j) x(j) = normal(random);
+      const DenseModel::Vector b = a * x;
+      for (std::size_t k = 0; k < y.rows; ++k) y.at(k, p) = static_cast<T>(static_cast<double>(b(static_cast<long>(k))) + 0.1 * normal(random));
+    }
+    return y;
+  }
+};
+
+template <class T>
+lopsar::SolveOptions<T> options_in(const LinearOperator& model, Method method, Kind<T> kind) {
+  lopsar::SolveOptions<T> o;
+  o.method = method;
+  o.arithmetic = sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64;
+  o.preconditioner.kind = kind;
+  if (kind == Kind<T>::blocks)
+    for (std::size_t j = 0; j < model.shape().columns; ++j) o.preconditioner.block.push_back(static_cast<int>(j / 2));
+  if (kind == Kind<T>::direct) o.preconditioner.model = std::make_shared<LinearOperator>(model);
+  return o;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("krylov: units of columns are nothing to a preconditioned iteration", "[solvers][krylov][units]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = 21, rows = 30, n = 5;
+  const Units problem(rows, n, 41);
+  const auto y = problem.data<T>(pixels);
+  const std::vector<double> one(n, 1.0);
+  const LinearOperator plain = problem.model(one);
+  const DenseModel dense(plain, {}, pixels);
+  const long double eps = std::numeric_limits<T>::epsilon();
+  for (const Method method : methods)
+    for (const auto kind : {Kind<T>::diagonal, Kind<T>::blocks, Kind<T>::direct}) {
+      const auto base = ::solve<T>(plain, y, options_in<T>(plain, method, kind));
+      // Powers of two, up to 1e8, change no bit but their own.
+      for (const auto& powers : {std::vector<int>{27, 0, -27, 13, -5}, std::vector<int>{-27, -20, -27, 27, 27}, std::vector<int>{20, 0, 0, 0, 0}}) {
+        std::vector<double> unit;
+        for (const int power : powers) unit.push_back(std::ldexp(1.0, power));
+        const LinearOperator model = problem.model(unit);
+        const auto r = ::solve<T>(model, y, options_in<T>(model, method, kind));
+        INFO(lopsar::name(method) << ", " << kind_names[static_cast<int>(kind)] << ", 2^" << powers[0]);
+        for (std::size_t p = 0; p < pixels; ++p) {
+          CHECK(r.status[p] == number(Status::ok));
+          CHECK(r.iterations[p] == base.iterations[p]);
+          CHECK(same_bits(r.residual_norm[p], base.residual_norm[p]));
+          for (std::size_t j = 0; j < n; ++j) CHECK(r.x.at(j, p) * static_cast<T>(unit[j]) == base.x.at(j, p));
+        }
+      }
+      for (const auto& unit :
+           {std::vector<double>{1, 1e5, 1, 1, 1}, {1, 1e6, 1, 1, 1}, {1e3, 1, 1e-3, 1, 1}, {1e-8, 1e8, 1e4, 1e-4, 1e8}, {1e8, 1, 1, 1e-8, 1e-8}}) {
+        const LinearOperator model = problem.model(unit);
+        const auto r = ::solve<T>(model, y, options_in<T>(model, method, kind));
+        for (std::size_t p = 0; p < pixels; ++p) {
+          INFO(lopsar::name(method) << ", " << kind_names[static_cast<int>(kind)] << ", units " << unit[0] << " " << unit[1] << ", pixel " << p);
+          CHECK(r.status[p] == number(Status::ok));
+          CHECK(std::abs(r.iterations[p] - base.iterations[p]) <= 1);
+          const std::vector<double> data = column(y, p, 0, 0), weights(rows, 1.0);
+          const auto exact = dense.solve(p, data, weights, 0);
+          const auto size = norms(dense.matrix(p), data, weights, 0, exact.x, true);
+          const long double inverse = exact.sigma.cwiseProduct(size.length).norm();
+          // As above; besides, coefficients are rounded by eps.
+          const long double rounding = (2 + r.iterations[p]) * eps * (size.b + size.a * size.x) * (1 + size.a * inverse);
+          const long double tolerance =
+              (method == Method::cg ? 1e-6L * size.ab * inverse : std::max(1e-6L * size.a * size.r * inverse, 1e-6L * (size.b + size.a * size.x))) *
+                  1.1L +
+              rounding;
+          for (std::size_t j = 0; j < n; ++j)
+            CHECK(std::fabs(static_cast<long double>(r.x.at(j, p)) * unit[j] - exact.x(static_cast<long>(j))) <=
+                  tolerance * exact.sigma(static_cast<long>(j)));
+        }
+      }
+    }
+}
+
+TEST_CASE("krylov: columns over 24 decades in float32", "[solvers][krylov][units]") {
+  // Their squares are out of the range of float32 beside each other.
+  constexpr std::size_t pixels = 9;
+  const Units problem(30, 4, 42);
+  const auto y = problem.data<float>(pixels);
+  const LinearOperator plain = problem.model({1, 1, 1, 1});
+  for (const auto& powers : {std::vector<int>{40, 0, -40, 0}, std::vector<int>{60, 60, -60, 80}, std::vector<int>{-70, -70, -70, -70}}) {
+    std::vector<double> unit;
+    for (const int power : powers) unit.push_back(std::ldexp(1.0, power));
+    const LinearOperator model = problem.model(unit);
+    for (const Method method : methods) {
+      INFO(lopsar::name(method) << ", 2^" << powers[0]);
+      const auto base = ::solve<float>(plain, y, options_in<float>(plain, method, Kind<float>::diagonal));
+      const auto r = ::solve<float>(model, y, options_in<float>(model, method, Kind<float>::diagonal));
+      for (std::size_t p = 0; p < pixels; ++p) {
+        CHECK(r.status[p] == number(Status::ok));
+        CHECK(r.rank[p] == 4);
+        CHECK(r.iterations[p] == base.iterations[p]);
+        for (std::size_t j = 0; j < 4; ++j) CHECK(std::ldexp(r.x.at(j, p), powers[j]) == base.x.at(j, p));
+      }
+      // Others may fail, but say so.
+      for (const auto kind : {Kind<float>::none, Kind<float>::blocks, Kind<float>::direct}) {
+        const auto other = ::solve<float>(model, y, options_in<float>(model, method, kind));
+        for (std::size_t p = 0; p < pixels; ++p)
+          for (std::size_t j = 0; j < 4; ++j)
+            CHECK((other.status[p] != number(Status::ok) || (std::isfinite(other.x.at(j, p)) && std::isfinite(other.residual_norm[p]))));
+      }
+    }
+  }
+  // x beyond what the caller's numbers hold, in either arithmetic.
+  const LinearOperator model = problem.model({1, 1, 1, 0x1p-60});
+  auto large = y;
+  for (auto& v : large.values) v *= 0x1p80f;
+  for (const Method method : methods)
+    for (const auto arithmetic : {Arithmetic::float32, Arithmetic::float64}) {
+      auto options = options_in<float>(model, method, Kind<float>::diagonal);
+      options.arithmetic = arithmetic;
+      const auto r = ::solve<float>(model, large, options);
+      for (std::size_t p = 0; p < pixels; ++p) {
+        CHECK(std::isinf(r.x.at(3, p)));
+        CHECK(r.status[p] == number(Status::breakdown));
+      }
+    }
+}
+
+TEMPLATE_TEST_CASE("krylov: zero data, from wherever", "[solvers][krylov]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = 7, rows = 30, n = 5;
+  const Units problem(rows, n, 43);
+  const LinearOperator model = problem.model(std::vector<double>(n, 1.0));
+  const DenseModel dense(model, {}, pixels);
+  Grid<T> y(rows, pixels), x0(n, pixels);
+  for (auto& v : y.values) v = 0;
+  for (std::size_t p = 0; p < pixels; ++p)
+    for (std::size_t j = 0; j < n; ++j) x0.at(j, p) = static_cast<T>(std::cos(static_cast<double>(1 + 3 * j + p)));
+  for (const Method method : methods)
+    for (const auto kind : {Kind<T>::none, Kind<T>::diagonal, Kind<T>::direct}) {
+      auto options = options_in<T>(model, method, kind);
+      options.x0 = x0.view();
+      const auto r = ::solve<T>(model, y, options);
+      for (std::size_t p = 0; p < pixels; ++p) {
+        INFO(lopsar::name(method) << ", " << kind_names[static_cast<int>(kind)] << ", pixel " << p);
+        CHECK(r.status[p] == number(Status::ok));
+        CHECK(r.iterations[p] <= static_cast<int>(n) + 1);  // n in exact arithmetic
+        DenseModel::Vector start(static_cast<long>(n));
+        for (std::size_t j = 0; j < n; ++j) start(static_cast<long>(j)) = static_cast<long double>(x0.at(j, p));
+        const std::vector<double> data(rows, 0.0), weights(rows, 1.0);
+        const auto exact = dense.solve(p, data, weights, 0);
+        const auto size = norms(dense.matrix(p), data, weights, 0, start, kind != Kind<T>::none);
+        const long double inverse = exact.sigma.cwiseProduct(size.length).norm(),
+                          rounding = (2 + r.iterations[p]) * std::numeric_limits<T>::epsilon() * size.a * size.x;
+        // |s| <= atol |A'r0| <= atol |A||r0|, or |r| <= btol |r0| + atol |A||x|, |x| <= |r| / sigma_min.
+        const long double tolerance = (1e-6L * size.r + rounding) * (1 + size.a * inverse) * 1.1L;
+        for (std::size_t j = 0; j < n; ++j) CHECK(std::fabs(static_cast<long double>(r.x.at(j, p))) <= tolerance * exact.sigma(static_cast<long>(j)));
+      }
+    }
+}
+
+TEMPLATE_TEST_CASE("krylov: residual norms of data of any size", "[solvers][krylov]", float, double) {
+  using T = TestType;
+  constexpr std::size_t pixels = 9;
+  const Units problem(30, 4, 44);
+  const LinearOperator model = problem.model(std::vector<double>(4, 1.0));
+  const auto y = problem.data<T>(pixels);
+  for (const Method method : methods)
+    for (const auto kind : {Kind<T>::none, Kind<T>::diagonal}) {
+      const auto options = options_in<T>(model, method, kind);
+      const auto base = ::solve<T>(model, y, options);
+      for (const int power : {0, 67, -83}) {  // 1e20, 1e-25
+        auto scaled = y;
+        for (auto& v : scaled.values) v = std::ldexp(v, power);
+        const auto r = ::solve<T>(model, scaled, options);
+        for (std::size_t p = 0; p < pixels; ++p) {
+          INFO(lopsar::name(method) << ", 2^" << power << ", pixel " << p);
+          CHECK(r.residual_norm[p] == std::ldexp(base.residual_norm[p], power));
+          // That of the recurrence: CG's is of squares.
+          const T norm = r.residual_norm[p], last = r.history.at(static_cast<std::size_t>(r.iterations[p]), p), first = r.history.at(0, p),
+                  rounding = 64 * std::numeric_limits<T>::epsilon();
+          if (method == Method::cg) CHECK(std::fabs((norm / first) * (norm / first) - (last / first) * (last / first)) <= rounding);
+          else CHECK(std::fabs(norm - last) <= rounding * first);
+        }
+      }
+    }
+}
+
+TEST_CASE("krylov: histories that no index reaches are refused", "[solvers][krylov]") {
+  const Network network = nearest_neighbors(45, 18).network(7);
+  Grid<float> y(45, 5);
+  for (auto& v : y.values) v = 1;
+  lopsar::SolveOptions<float> options;
+  options.method = Method::cgls;
+  for (const int most : {std::numeric_limits<int>::max(), std::numeric_limits<int>::max() - 100}) {
+    options.max_iterations = most;
+    lopsar::IterativeSolve<float> steps(network);
+    CHECK_THROWS_WITH(steps.setup(y.view(), options, true), ContainsSubstring("a history of fewer iterations than " + std::to_string(most)));
+    CHECK_THROWS_AS(steps.step(), lopsar::InvalidArgument);
+    CHECK_NOTHROW(steps.setup(y.view(), options));
+    CHECK(steps.run(std::numeric_limits<int>::max()) == 0);
+  }
 }
