@@ -7,12 +7,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from . import _core
 from .array_like import arranged, exported, is_foreign, is_labelled, ndarray, relabelled
 from .arrays import at_least_one, columns, floating, plain
 from .identifiability import names, warn
 from .linear_operator import LinearOperator, aslinearoperator
+from .matrix import MatrixMult
 
 __all__ = ["Preconditioner", "Prior", "Solution", "solve"]
 
@@ -127,7 +129,13 @@ class Solution:
 def pixelwise(A: Any, who: str) -> LinearOperator:
     """`A` as a real pixelwise operator."""
     op = aslinearoperator(A)
+    if op.shape[1] == 0:
+        raise _core.InvalidArgument(f"{who}: expected a model of 1 or more unknowns (columns), got shape {op.shape}")
     if not op.pixelwise:
+        matrix = op.A if isinstance(op, MatrixMult) else np.zeros(0)
+        if not np.isfinite(matrix.data if scipy.sparse.issparse(matrix) else matrix).all():
+            raise _core.InvalidArgument(f"{who}: expected a matrix of finite numbers, got NaN or infinity in one of shape {op.shape}; what is "
+                                        "missing is NaN in the data, or has weight 0")
         raise _core.InvalidArgument(f"{who}: expected an operator that maps each pixel on its own, got {op!r}, which couples pixels; "
                                     "the solvers of lopsar.optimization take any operator")
     if op.dtype.kind == "c":
@@ -173,19 +181,24 @@ def prior_list(prior: Any) -> list[Prior]:
     if prior is None:
         return []
     several = prior if isinstance(prior, (list, tuple)) else [prior]
-    return [p if isinstance(p, Prior) else Prior(p) for p in several]
+    return [replace(p, op=aslinearoperator(p.op)) if isinstance(p, Prior) else Prior(aslinearoperator(p)) for p in several]
+
+
+def chosen_preconditioner(given: Any, op: LinearOperator, prior: Any) -> Preconditioner | None:
+    """What `solve` takes for a preconditioner as one, or None."""
+    if isinstance(given, str) and given == "auto":
+        given = None if type(op).__name__ == "Network" and not prior_list(prior) else Preconditioner.jacobi()
+    if isinstance(given, str) and given == "jacobi":
+        given = Preconditioner.jacobi()
+    if given is not None and not (isinstance(given, Preconditioner) and given.kind in ("diagonal", "blocks", "direct")):
+        raise _core.InvalidArgument(f"solve: expected preconditioner 'auto', 'jacobi', None or one of lopsar.Preconditioner, got {given!r}")
+    return given
 
 
 def _preconditioner(given: Any, op: LinearOperator, prior: Any, tail: tuple[int, ...], dtype: Any) -> tuple[Any, ...] | None:
-    n = op.shape[1]
-    if isinstance(given, str) and given == "auto":
-        given = None if type(op).__name__ == "Network" and not prior_list(prior) else Preconditioner.jacobi()
+    n, given = op.shape[1], chosen_preconditioner(given, op, prior)
     if given is None:
         return None
-    if isinstance(given, str) and given == "jacobi":
-        given = Preconditioner.jacobi()
-    if not isinstance(given, Preconditioner):
-        raise _core.InvalidArgument(f"solve: expected preconditioner 'auto', 'jacobi', None or one of lopsar.Preconditioner, got {given!r}")
     if given.kind == "blocks":
         if len(given.labels) != n:
             raise _core.ShapeError(f"solve: expected a block label for each of {n} unknowns, got {len(given.labels)}")
