@@ -12,7 +12,7 @@ import scipy.fft
 import scipy.linalg
 
 from . import _core
-from .arrays import at_least_one, floating, plain
+from .arrays import at_least_one, in_precision, plain
 from .derivatives import FirstDerivative, Laplacian
 from .diagonal import Diagonal
 from .identifiability import identifiability, warn_caller
@@ -297,9 +297,7 @@ class SmoothInversion:
             raise _core.InvalidArgument(f"smooth_inversion: expected boundary 'free', 'reflected' or 'zero', got {boundary!r}")
         labels = Labels(model, y, "smooth_inversion")
         y, weights, mask = labels.y, labels.weights(weights), labels.pixels(mask, "mask")
-        y = floating(y, "y")
-        if dtype is not None:
-            y = floating(y.astype(dtype), "dtype")
+        y = in_precision(y, dtype, "y")
         (m, n), grid = model.shape, y.shape[1:]
         if y.ndim < 2 or y.shape[0] != m or min(grid) < 3:
             raise _core.ShapeError(f"smooth_inversion: expected y of shape ({m}, *grid) with 3 or more pixels along each axis, got {y.shape}")

@@ -122,7 +122,8 @@ FREE = [(0, 1), (1, 2), (3, 4)]   # the dates 3 and 4 hang together, and nothing
 
 @pytest.mark.parametrize("method", ["cg", "cgls", "lsqr"])
 @pytest.mark.parametrize("more", [{}, {"preconditioner": "jacobi"}, {"x0": np.array([0.3, -0.2, 1.0, 0.4])},
-                                  {"preconditioner": "jacobi", "x0": np.array([0.3, -0.2, 1.0, 0.4])}, {"prior": lp.Prior([[0.0, 0, 1, -1]], data=0.2)}],
+                                  {"preconditioner": "jacobi", "x0": np.array([0.3, -0.2, 1.0, 0.4])},
+                                  {"prior": lp.Prior([[0.0, 0, 1, -1]], data=0.2)}],
                          ids=["plain", "jacobi", "x0", "both", "prior"])
 def test_iterations_in_pixels_of_missing_rank(method, more):
     """The x nearest to x0, in the norm of the preconditioner, and not that of the direct solve, has the gradient."""
