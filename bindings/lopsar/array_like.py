@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from .time_axis import date_key
 
-__all__ = ["applied", "arranged", "arrangement", "axis", "exported", "is_foreign", "is_labelled", "ndarray", "ordered", "relabelled"]
+__all__ = ["applied", "arranged", "arrangement", "axis", "exported", "is_foreign", "is_labelled", "ndarray", "on_grid", "ordered", "relabelled"]
 
 
 def is_foreign(x: Any) -> bool:
@@ -164,7 +164,31 @@ def arranged(op: Any, x: Any, who: str | None = None) -> Any:
     place, order = arrangement(op, x, who)
     if place:
         x = x.transpose(x.dims[place], ...)
-    return x if order is None else x.isel({x.dims[0]: order})
+    return on_grid(op, x if order is None else x.isel({x.dims[0]: order}), who)
+
+
+def on_grid(op: Any, x: Any, who: str | None = None) -> Any:
+    """A DataArray with its pixels as the labelled fields of the operator have them."""
+    for names, coords in _grids(op):
+        if set(x.dims[1:]) != set(names):
+            raise _core.InvalidArgument(f"{who or type(op).__name__}: expected pixels {names}, as the weights of the operator have, "
+                                        f"got {x.dims[1:]}; rename or select them")
+        for d in names:
+            if d in x.coords and d in coords and not x.coords[d].equals(coords[d]):
+                raise _core.InvalidArgument(f"{who or type(op).__name__}: expected pixels on the grid of the weights of the operator, got other "
+                                            f"values of {d!r}; align them first")
+        if x.dims[1:] != names:
+            x = x.transpose(x.dims[0], *names)
+    return x
+
+
+def _grids(op: Any) -> list[Any]:
+    """Names and coordinates of the pixels of an operator, or of its parts, that know them."""
+    done, of = op._undo
+    if done is not None:
+        return _grids(of)
+    parts = [op.Op] if hasattr(getattr(op, "Op", None), "_grid") else getattr(op, "ops", op._operands)
+    return [*([op._grid] if op._grid else []), *(grid for part in parts if hasattr(part, "_grid") for grid in _grids(part))]
 
 
 def relabelled(op: Any, x: Any, y: Any) -> Any:

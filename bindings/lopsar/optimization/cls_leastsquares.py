@@ -46,9 +46,9 @@ def _data_of(operators: Sequence[Any], data: Any) -> list[np.ndarray | None]:
         return [None] * len(operators)
     if len(data) != len(operators):
         raise _core.InvalidArgument(f"expected one of dataregs per operator of Regs, {len(operators)}, got {len(data)}")
-    made = [_flat(ordered(aslinearoperator(R).H, d), f"dataregs[{i}]") for i, (R, d) in enumerate(zip(operators, data))]
+    made: list[np.ndarray | None] = [_flat(ordered(aslinearoperator(R).H, d), f"dataregs[{i}]") for i, (R, d) in enumerate(zip(operators, data))]
     for i, (R, d) in enumerate(zip(operators, made)):
-        if d.size != R.shape[0]:
+        if d is not None and d.size != R.shape[0]:
             raise _core.ShapeError(f"dataregs[{i}]: expected {R.shape[0]} values, the rows of Regs[{i}], got {d.size}")
     return made
 
