@@ -12,6 +12,7 @@ import scipy.sparse
 from . import _core
 from .array_like import arranged, arrangement, exported, is_foreign, is_labelled, ndarray, relabelled
 from .arrays import SIZE, at_least_one, columns, floating, in_precision, number, plain
+from .diagonal import Diagonal
 from .identifiability import names, warn
 from .linear_operator import LinearOperator, aslinearoperator
 from .matrix import MatrixMult
@@ -133,15 +134,24 @@ def pixelwise(A: Any, who: str) -> LinearOperator:
     if op.shape[1] == 0:
         raise _core.InvalidArgument(f"{who}: expected a model of 1 or more unknowns (columns), got shape {op.shape}")
     if not op.pixelwise:
-        matrix = op.A if isinstance(op, MatrixMult) else np.zeros(0)
-        if not np.isfinite(matrix.data if scipy.sparse.issparse(matrix) else matrix).all():
-            raise _core.InvalidArgument(f"{who}: expected a matrix of finite numbers, got NaN or infinity in one of shape {op.shape}; what is "
-                                        "missing is NaN in the data, or has weight 0")
+        matrix = _not_finite(op)
+        if matrix is not None:
+            raise _core.InvalidArgument(f"{who}: expected a matrix of finite numbers, got NaN or infinity in {matrix!r}; what is missing is NaN in "
+                                        "the data, or has weight 0")
         raise _core.InvalidArgument(f"{who}: expected an operator that maps each pixel on its own, got {op!r}, which couples pixels; "
                                     "the solvers of lopsar.optimization take any operator")
     if op.dtype.kind == "c":
         raise _core.InvalidArgument(f"{who}: expected a real operator, got {op!r}")
     return op
+
+
+def _not_finite(op: Any) -> Any:
+    """The matrix with NaN or infinity among the parts of an operator, or None: only finite ones are pixelwise."""
+    matrix = op.A if isinstance(op, MatrixMult) else op.diag if isinstance(op, Diagonal) else None
+    if matrix is not None:
+        return None if np.isfinite(matrix.data if scipy.sparse.issparse(matrix) else matrix).all() else op
+    parts = (*getattr(op, "_operands", ()), *getattr(op, "ops", ()))
+    return next((found for found in map(_not_finite, parts) if found is not None), None)
 
 
 def rows_of(values: Any, rows: int, tail: tuple[int, ...] | None, dtype: Any, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _core
 from .array_like import arranged, is_labelled
-from .arrays import at_least_one, columns, floating
+from .arrays import SIZE, at_least_one, columns, floating
 from .network import Network
 from .solve import Labels
 
@@ -112,7 +112,7 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
     options.min_redundancy = float(min_redundancy)
     options.zero_is_missing = zero_is_missing
     options.reference_phase = [] if reference_phase is None else np.asarray(reference_phase, np.float64).ravel().tolist()
-    options.threads, options.chunk_size = at_least_one(threads, "threads"), at_least_one(chunk_size, "chunk_size")
+    options.threads, options.chunk_size = at_least_one(threads, "threads"), at_least_one(chunk_size, "chunk_size", SIZE)
     tail = y.shape[1:]
     dates = len(network.dates)
     if out is None:
