@@ -217,5 +217,9 @@ def test_jax():
         assert jax.grad(lambda y: jnp.sum(lopsar.jax.solve(MODEL, y)))(y).shape == y.shape
         each = jax.vmap(lambda y: lopsar.jax.solve(A, y), in_axes=-1, out_axes=-1)(y)
         np.testing.assert_allclose(each, lp.solve(A, y).x, atol=1e-12)
+        parts = lp.Network(["20170101_20170113", "20170113_20170125", "20170206_20170218"])   # as in the test of PyTorch
+        x = jax.jit(lambda y: lopsar.jax.solve(parts, y, method="lsqr", tol=1e-12, null_space=None))
+        of_y = jax.grad(lambda y: jnp.sum(jnp.arange(1.0, 5)[:, None] * x(y)))(jnp.array([[1.0], [2.0], [3.0]]))
+        np.testing.assert_allclose(of_y[:, 0], [3, 2, 0.5], atol=1e-10)
     with pytest.raises(lp.InvalidArgument, match="float32 or float64"):
         lopsar.jax.solve(A, jnp.ones((A.shape[0], 2), jnp.bfloat16))
