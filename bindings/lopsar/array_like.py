@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from .time_axis import date_key
 
-__all__ = ["applied", "arranged", "axis", "exported", "is_foreign", "is_labelled", "ndarray", "ordered", "relabelled"]
+__all__ = ["applied", "arranged", "arrangement", "axis", "exported", "is_foreign", "is_labelled", "ndarray", "on_grid", "ordered", "relabelled"]
 
 
 def is_foreign(x: Any) -> bool:
@@ -31,21 +31,20 @@ def applied(op: Any, x: Any) -> Any:
     return exported(op.dot(ndarray(x)), x) if is_foreign(x) else op.dot(np.asarray(x))
 
 
-def ndarray(x: Any) -> np.ndarray:
+def ndarray(x: Any, name: str = "A @ x", instead: str = "lopsar.torch.apply(A, x), whose gradient is the adjoint") -> np.ndarray:
     """The values of an array of any library, without a copy where that library shares its memory."""
     if not is_foreign(x):
         return np.asarray(x)
     if getattr(x, "requires_grad", False):
-        raise _core.InvalidArgument("A @ x: expected a tensor without a gradient, got one that requires it; use lopsar.torch.apply(A, x), "
-                                    "whose gradient is the adjoint, or x.detach()")
+        raise _core.InvalidArgument(f"{name}: expected a tensor without a gradient, got one that requires it; use {instead}, or .detach() it")
     if "bfloat16" in str(x.dtype):
-        raise _core.InvalidArgument("A @ x: expected float32, float64 or their complex numbers, got bfloat16; convert it")
+        raise _core.InvalidArgument(f"{name}: expected float32, float64 or their complex numbers, got bfloat16; convert it")
     for resolved in ("resolve_conj", "resolve_neg"):   # views that PyTorch negates or conjugates only when it reads them
         x = getattr(x, resolved)() if hasattr(x, resolved) else x
     try:
         return np.from_dlpack(x)
     except (BufferError, RuntimeError, TypeError) as error:   # on a device, sparse, or only traced
-        raise _core.InvalidArgument(f"A @ x: expected values in the memory of this computer, got {type(x).__name__} ({str(error).splitlines()[0]}); "
+        raise _core.InvalidArgument(f"{name}: expected values in the memory of this computer, got {type(x).__name__} ({str(error).splitlines()[0]}); "
                                     "copy it to the CPU as a dense array, or use lopsar.jax.apply or lopsar.torch.apply inside transformations"
                                     ) from error
 
@@ -118,23 +117,22 @@ def _key(name: str, value: Any) -> str:
     return "_".join(map(date_key, value if isinstance(value, tuple) else str(value).split("_")))
 
 
-def _ordered(op: Any, x: Any, name: str, values: Any) -> Any:
-    """`x` in the order of `values` along its first axis, where it has labels for it."""
-    along = x.dims[0]
+def _order(who: str, x: Any, along: str, name: str, values: Any) -> list[int] | None:
+    """Where the labels of an axis of `x` stand in the order of `values`; None where there are none, or they are in this order."""
     if values is None or name not in x.coords or x.coords[name].dims != (along,):   # (x.coords[name] counts where there is none)
-        return x
+        return None
     labels = x.coords[name]
     wanted, got = [_key(name, value) for value in values], [_key(name, value) for value in labels.values]
     if got == wanted:
-        return x
+        return None
     if len(set(got)) == len(got) and sorted(got) == sorted(wanted):
-        return x.isel({along: [got.index(value) for value in wanted]})
+        return [got.index(value) for value in wanted]
     missing, more = [v for v in wanted if v not in got], [v for v in got if v not in wanted]
     differ = "; ".join(f"{what} {', '.join(some[:3])}{' ...' if len(some) > 3 else ''}"
                        for what, some in (("without", missing), ("also", more)) if some)
     help_ = (f"do x.sel({name}=...) with those of the operator" if not missing and more
              else f"build the operator for these, or x.drop_vars({name!r}) if the labels are wrong")
-    raise _core.InvalidArgument(f"{type(op).__name__}: expected {name}s {_span(wanted)}, got {_span(got)} ({differ or 'repeated'}); {help_}")
+    raise _core.InvalidArgument(f"{who}: expected {name}s {_span(wanted)}, got {_span(got)} ({differ or 'repeated'}); {help_}")
 
 
 def _span(values: list[str]) -> str:
@@ -152,12 +150,45 @@ def ordered(op: Any, x: Any) -> Any:
     return arranged(op, x).values if is_labelled(x) else x
 
 
-def arranged(op: Any, x: Any) -> Any:
-    """A DataArray with the axis that the operator knows first, and its labels in the order of the operator."""
+def arrangement(op: Any, x: Any, who: str | None = None) -> tuple[int, list[int] | None]:
+    """The axis of a DataArray that ``op @ x`` wants first, and where its labels stand in the order of the operator; None: as they are."""
     name, values, _ = axis(op, "dims")
-    if name in x.dims and x.dims[0] != name:
-        x = x.transpose(name, ...)
-    return _ordered(op, x, name, values) if name is not None and x.ndim else x
+    if name is None or not x.ndim:
+        return 0, None
+    place = x.dims.index(name) if name in x.dims else 0
+    return place, _order(who or type(op).__name__, x, x.dims[place], name, values)
+
+
+def arranged(op: Any, x: Any, who: str | None = None) -> Any:
+    """A DataArray with the axis that the operator knows first, and its labels in the order of the operator."""
+    place, order = arrangement(op, x, who)
+    if place:
+        x = x.transpose(x.dims[place], ...)
+    return on_grid(op, x if order is None else x.isel({x.dims[0]: order}), who)
+
+
+def on_grid(op: Any, x: Any, who: str | None = None) -> Any:
+    """A DataArray with its pixels as the labelled fields of the operator have them."""
+    for names, coords in _grids(op):
+        if set(x.dims[1:]) != set(names):
+            raise _core.InvalidArgument(f"{who or type(op).__name__}: expected pixels {names}, as the weights of the operator have, "
+                                        f"got {x.dims[1:]}; rename or select them")
+        for d in names:
+            if d in x.coords and d in coords and not x.coords[d].equals(coords[d]):
+                raise _core.InvalidArgument(f"{who or type(op).__name__}: expected pixels on the grid of the weights of the operator, got other "
+                                            f"values of {d!r}; align them first")
+        if x.dims[1:] != names:
+            x = x.transpose(x.dims[0], *names)
+    return x
+
+
+def _grids(op: Any) -> list[Any]:
+    """Names and coordinates of the pixels of an operator, or of its parts, that know them."""
+    done, of = op._undo
+    if done is not None:
+        return _grids(of)
+    parts = [op.Op] if hasattr(getattr(op, "Op", None), "_grid") else getattr(op, "ops", op._operands)
+    return [*([op._grid] if op._grid else []), *(grid for part in parts if hasattr(part, "_grid") for grid in _grids(part))]
 
 
 def relabelled(op: Any, x: Any, y: Any) -> Any:

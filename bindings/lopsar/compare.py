@@ -19,7 +19,7 @@ from .array_like import ndarray
 from .arrays import at_least_one, floating
 from .identifiability import IdentifiabilityWarning, names
 from .linear_operator import LinearOperator
-from .solve import Labels, Prior, pixelwise, rows_of, solve
+from .solve import Labels, Preconditioner, Prior, chosen_preconditioner, pixelwise, prior_list, rows_of, solve
 from .status import Status
 
 if TYPE_CHECKING:
@@ -204,6 +204,25 @@ def chosen_pixels(op: LinearOperator, which: np.ndarray) -> LinearOperator:
                                         np.ascontiguousarray(values.reshape(len(matrix["factors"]), len(which))), op.name or "Pattern"))
 
 
+def _flattened(priors: Sequence[Prior], grid: tuple[int, ...], dtype: Any, name: str) -> list[Prior]:
+    """Priors with data and weights (rows, 1) or (rows, pixels)."""
+    return [Prior(p.op, *(None if v is None else rows_of(v, p.op.shape[0], grid, dtype, name) for v in (p.data, p.weights))) for p in priors]
+
+
+def _cut(values: Any, which: np.ndarray) -> Any:
+    return values if values is None or values.shape[1] == 1 else values[:, which]
+
+
+def _priors_at(priors: Sequence[Prior], which: np.ndarray) -> list[Prior]:
+    return [Prior(chosen_pixels(pixelwise(p.op, "compare"), which), _cut(p.data, which), _cut(p.weights, which)) for p in priors]
+
+
+def _preconditioner_at(given: Preconditioner | None, which: np.ndarray) -> Preconditioner | None:
+    if given is None or given.kind != "direct":
+        return given
+    return Preconditioner.direct(chosen_pixels(given.model, which), _cut(given.weights, which), _priors_at(given.prior, which))
+
+
 def _spread(grid: tuple[int, ...], pixels: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """About so many pixels, evenly spread over a grid, on a grid of their own: their numbers, and its shape."""
     counts: list[int] = []
@@ -224,7 +243,8 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
     model, y, weights, prior, damp, max_iterations, preconditioner, arithmetic, threads
         As for `solve`.
     methods : str or sequence of str, optional
-        Default: "edge-flow" for a network without priors and damp, "cholesky", "cg", "cgls", "lsqr".
+        Different ones; "auto" counts as what it chooses. Default: "edge-flow" for a network without priors and damp, "cholesky", "cg", "cgls",
+        "lsqr".
     pixels : int, optional
         About so many, evenly spread over those of y: of a scene (K, rows, columns) on a grid. All by default.
     tol : float
@@ -241,7 +261,7 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
     Raises
     ------
     ShapeError, InvalidArgument
-        As `solve`; no pixel of which data determine an unknown; repeats below 1.
+        As `solve`; no pixel of which data determine an unknown; repeats below 1; no method, or one twice.
 
     Notes
     -----
@@ -261,8 +281,13 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
     grid = y.shape[1:]
     flat = y.reshape(y.shape[0], -1)
     w = None if weights is None else rows_of(weights, op.shape[0], grid, y.dtype, "compare: weights")
-    priors = [Prior(p.op, *(None if v is None else rows_of(v, p.op.shape[0], grid, y.dtype, "compare: prior") for v in (p.data, p.weights)))
-              for p in prior]
+    priors = _flattened(prior, grid, y.dtype, "compare: prior")
+    preconditioner = chosen_preconditioner(preconditioner, op, priors)
+    if preconditioner is not None and preconditioner.kind == "direct":
+        other = pixelwise(preconditioner.model, "compare: preconditioner")
+        its = None if preconditioner.weights is None else rows_of(preconditioner.weights, other.shape[0], grid, y.dtype,
+                                                                 "compare: weights of the preconditioner")
+        preconditioner = Preconditioner.direct(other, its, _flattened(prior_list(preconditioner.prior), grid, y.dtype, "compare: preconditioner"))
     if at_least_one(repeats, "compare: repeats") == 0:
         raise _core.InvalidArgument("compare: expected repeats of 1 or more, got None")
     if isinstance(methods, str):
@@ -271,10 +296,7 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
         which, grid = _spread(grid, pixels)
         flat = flat[:, which]
 
-        def part(values: Any) -> Any:
-            return values if values is None or values.shape[1] == 1 else values[:, which]
-        w = part(w)
-        priors = [Prior(chosen_pixels(pixelwise(p.op, "compare"), which), part(p.data), part(p.weights)) for p in priors]
+        w, priors, preconditioner = _cut(w, which), _priors_at(priors, which), _preconditioner_at(preconditioner, which)
         op = chosen_pixels(op, which)   # a network stays one
     network = type(op).__name__ == "Network" and not priors and not damp
     if methods is None:
@@ -289,6 +311,11 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             return solve(op, flat, w, method, **options)
 
+    if not all(isinstance(m, str) for m in methods):
+        raise _core.InvalidArgument(f"compare: expected names of methods, got {methods!r}")
+    methods = [run(m).method if m == "auto" else m for m in methods]   # what it is here
+    if not methods or len(set(methods)) < len(methods):
+        raise _core.InvalidArgument(f"compare: expected one or more different methods, got {', '.join(methods) or 'none'}")
     exact_w = None if w is None else w.astype(np.float64)
     exact_priors = [Prior(p.op, *(None if v is None else v.astype(np.float64) for v in (p.data, p.weights))) for p in priors]
     exact = solve(op, flat.astype(np.float64), exact_w, "edge-flow" if network else "cholesky", prior=exact_priors or None, damp=damp,
@@ -337,13 +364,10 @@ def compare(model: Any, y: Any, weights: Any = None, methods: str | Sequence[str
         if m not in ITERATIVE:
             continue
         # Histories of some pixels are those of all where there are no fields to cut.
-        some = flat.shape[1] if op.pixels or any(p.op.pixels for p in priors if hasattr(p.op, "pixels")) else min(_HISTORY_PIXELS, flat.shape[1])
-        each = np.linspace(0, flat.shape[1] - 1, some).astype(int)
-
-        def cut(values: Any, each: np.ndarray = each) -> Any:
-            return values if values is None or values.shape[1] == 1 else values[:, each]
-        s = solve(op, flat[:, each], cut(w), m, history=True, tol=tol, arithmetic=arithmetic, damp=damp, threads=threads, **iterations,
-                  prior=[Prior(p.op, cut(p.data), cut(p.weights)) for p in priors] or None)
+        each = np.linspace(0, flat.shape[1] - 1, flat.shape[1] if op.pixels else min(_HISTORY_PIXELS, flat.shape[1])).astype(int)
+        few = {**iterations, "preconditioner": _preconditioner_at(preconditioner, each)}
+        s = solve(op, flat[:, each], _cut(w, each), m, history=True, tol=tol, arithmetic=arithmetic, damp=damp, threads=threads, **few,
+                  prior=_priors_at(priors, each) or None)
         if s.history is not None:
             h = s.history[:, good[each]].astype(np.float64)
             last = np.nanmin(h, axis=0)

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from . import _core
+from .arrays import SIZE, at_least_one
 from .stack import Stack
 
 __all__ = ["invert"]
@@ -36,9 +37,6 @@ def options(
     """The core's options for the arguments of :func:`invert`."""
     if isinstance(output, (str, PathLike)) or len(output) != 3:
         raise ValueError(f"expected three output files (time series, temporal coherence, number of interferograms), got {output!r}")
-    for name, value in (("threads", threads), ("chunk_size", chunk_size)):
-        if value is not None and value < 1:
-            raise ValueError(f"expected {name} of 1 or more, got {value}; leave it out to let lopsar choose")
     chosen = _core.InvertOptions()
     chosen.stack = stack.path if isinstance(stack, Stack) else os.fspath(stack)
     chosen.output = [os.fspath(path) for path in output]
@@ -52,8 +50,8 @@ def options(
     chosen.water_mask = os.fspath(water_mask) if water_mask else ""
     chosen.skip_reference = skip_reference
     chosen.ram = ram
-    chosen.threads = threads or 0
-    chosen.chunk_size = chunk_size or 0
+    chosen.threads = at_least_one(threads, "threads")
+    chosen.chunk_size = at_least_one(chunk_size, "chunk_size", SIZE)
     chosen.attributes = dict(attributes or {})
     return chosen
 

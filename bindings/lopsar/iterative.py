@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from . import _core
 from .array_like import ndarray
-from .arrays import columns, floating
+from .arrays import at_least_one, columns, in_precision
 from .identifiability import names, warn
-from .solve import Labels, Solution, pixelwise, prepared, with_labels
+from .solve import DIFFERENTIATE, Labels, Solution, pixelwise, prepared, with_labels
 
 __all__ = ["IterativeSolve"]
 
@@ -41,7 +43,7 @@ class IterativeSolve:
     Raises
     ------
     InvalidArgument
-        Another method, a scene or complex operator, a step before `setup`.
+        Another method, a scene or complex operator, a step before `setup`, a call while another thread uses it.
 
     Examples
     --------
@@ -60,6 +62,17 @@ class IterativeSolve:
         self._tail: tuple[int, ...] | None = None
         self._template: Any = None   # y with its labels
         self.cost: list[np.ndarray] = []
+        self._lock = threading.RLock()   # the core runs without Python's lock; a callback may use what its own thread holds
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.acquire(blocking=False):
+            raise _core.InvalidArgument("IterativeSolve: expected to be used by one thread at a time, got a call while it is in use by another "
+                                        "thread; make one for each")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def setup(self, y: Any, weights: Any = None, *, prior: Any = None, x0: Any = None, damp: float = 0.0, tol: float = 1e-6,
               atol: float | None = None, btol: float | None = None, conlim: float = 1e8, max_iterations: int | None = None,
@@ -72,19 +85,22 @@ class IterativeSolve:
         (n, ...)
             x0.
         """
-        labels = Labels(self._op, y, "IterativeSolve")
-        y, weights, x0, prior, self._template = labels.y, labels.weights(weights), labels.unknowns(x0, "x0"), labels.priors(prior), labels.template
-        values = floating(ndarray(y), "y")
-        values = values if dtype is None else floating(values.astype(dtype), "dtype")
-        options = prepared(self._op, values, weights, method=self._method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol,
-                           conlim=conlim, max_iterations=max_iterations, preconditioner=preconditioner, arithmetic=arithmetic, threads=threads)
-        if not damp:
-            warn(self._op, prior)
-        self._core = self._cores[values.dtype](self._op._node(), self._method)
-        self._core.setup(columns(values), options, history)
-        self._dtype, self._tail, self._history, self._variances = values.dtype, values.shape[1:], history, variances
-        self.cost = [self._norms()]
-        return self.solution().x
+        with self._alone():
+            labels = Labels(self._op, y, "IterativeSolve")
+            y, weights, x0, prior = labels.y, labels.weights(weights), labels.unknowns(x0, "x0"), labels.priors(prior)
+            values = in_precision(ndarray(y, "IterativeSolve: y", DIFFERENTIATE), dtype, "y")
+            options = prepared(self._op, values, weights, method=self._method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol,
+                               conlim=conlim, max_iterations=max_iterations, preconditioner=preconditioner, arithmetic=arithmetic,
+                               threads=threads)
+            if not damp:
+                warn(self._op, prior)
+            core: Any = self._cores[values.dtype](self._op._node(), self._method)
+            core.setup(columns(values), options, history)
+            self._core = core   # complete, or the one before
+            self._template = labels.template
+            self._dtype, self._tail, self._history, self._variances = values.dtype, values.shape[1:], history, variances
+            self.cost = [self._norms()]
+            return self.solution().x
 
     def step(self) -> int:
         """One more iteration of every pixel that runs; returns how many still run."""
@@ -96,36 +112,51 @@ class IterativeSolve:
         Parameters
         ----------
         iterations : int, optional
+            1 or more.
         callback : function(self), optional
             Called after each step; False stops.
         """
         self._check()
-        left = self._core.max_iterations if iterations is None else iterations
-        running = self._core.running
-        while left > 0 and running > 0:
-            running = self._core.run(1)
-            self.cost.append(self._norms())
-            left -= 1
-            if callback is not None and callback(self) is False:
-                break
-        return running
+        left = at_least_one(iterations, "iterations") or self._core.max_iterations
+        if callback is not None and not callable(callback):
+            raise _core.InvalidArgument(f"IterativeSolve: expected callback as a function(solver) or None, got {callback!r}")
+        with self._alone():
+            self._note()
+            running = self._core.running
+            while left > 0 and running > 0:
+                try:
+                    running = self._core.run(1)
+                finally:   # Ctrl-C is raised when the step is done
+                    self._note()
+                left -= 1
+                answer = None if callback is None else callback(self)
+                if isinstance(answer, (bool, np.bool_)) and not answer:
+                    break
+            return running
 
     @property
     def iteration(self) -> int:
+        """Steps so far."""
         return self._core.iteration if self._tail is not None else 0
 
     @property
     def max_iterations(self) -> int:
+        """Steps at which pixels stop as not converged."""
         self._check()
         return self._core.max_iterations
 
     @property
     def running(self) -> int:
+        """Pixels that neither converged nor broke down nor reached the limit."""
         self._check()
         return self._core.running
 
     def solution(self) -> Solution:
         """The state as it is; ``Status.not_converged`` where a pixel still runs."""
+        with self._alone():
+            return self._solution()
+
+    def _solution(self) -> Solution:
         tail = self._check()
         n, pixels = self._op.shape[1], int(np.prod(tail))
         out: dict[str, np.ndarray] = {
@@ -157,6 +188,11 @@ class IterativeSolve:
         if self._tail is None:
             raise _core.InvalidArgument("IterativeSolve: expected setup(y, ...) first, got none; call it")
         return self._tail
+
+    def _note(self) -> None:
+        """The cost of a step that has none yet."""
+        if self._core.iteration >= len(self.cost):
+            self.cost.append(self._norms())
 
     def _norms(self) -> np.ndarray:
         tail = self._check()

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._core import InvalidArgument
-from .gradients import vector_jacobian
+from .gradients import vector_jacobian, way
 from .linear_operator import LinearOperator, aslinearoperator
 from .solve import pixelwise
 from .solve import solve as _solve
@@ -100,7 +100,7 @@ def solve(model: Any, y: Any, weights: Any = None, *, prior: Any = None, damp: f
     y = jnp.asarray(y)
     if y.dtype not in (jnp.float32, jnp.float64):
         raise InvalidArgument(f"lopsar.jax.solve: expected float32 or float64, got {y.dtype}; convert it")
-    if "null_space" in options:
+    if options.get("null_space") is not None:
         raise InvalidArgument("lopsar.jax.solve: expected no null_space, whose minimum norm has no gradient here; leave it out")
     w = None if weights is None else jnp.asarray(weights, y.dtype)
 
@@ -108,7 +108,8 @@ def solve(model: Any, y: Any, weights: Any = None, *, prior: Any = None, damp: f
         return _solve(op, np.asarray(y), None if w is None else np.asarray(w), prior=prior, damp=damp, **options).x
 
     def pulled(y: Any, x: Any, gradient: Any, w: Any = None) -> Any:
-        of_y, of_w = vector_jacobian(op, np.asarray(y), None if w is None else np.asarray(w), np.asarray(x), np.asarray(gradient), prior, damp)
+        of_y, of_w = vector_jacobian(op, np.asarray(y), None if w is None else np.asarray(w), np.asarray(x), np.asarray(gradient), prior, damp,
+                                     **way(options))
         return (of_y,) if of_w is None else (of_y, np.asarray(of_w, of_y.dtype))
 
     @jax.custom_vjp

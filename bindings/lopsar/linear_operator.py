@@ -134,6 +134,7 @@ class LinearOperator(sparse_linalg.LinearOperator):
     _undo: Any = (None, None)  # (what was done, to whom): the adjoint of an adjoint is the operator itself
     _turns: Any = MappingProxyType({})   # and while somebody holds the adjoint, it is made once
     _axes: Any = MappingProxyType({})    # names and values of the first axis of "dims" and "dimsd", where the operator knows them
+    _grid: Any = None         # names and coordinates of the pixels, where fields came with labels
     _passes: str | None = None           # axes that keep their labels: "all", or the "rest" after the first
     _alike = False            # whether the operands share the labels of their axes, as terms of a sum do
     _composition: Any = None  # how it was made of the operands: a function or a method of the core, and its arguments

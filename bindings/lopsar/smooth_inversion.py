@@ -12,7 +12,8 @@ import scipy.fft
 import scipy.linalg
 
 from . import _core
-from .arrays import at_least_one, floating, plain
+from .array_like import ndarray
+from .arrays import at_least_one, in_precision, plain
 from .derivatives import FirstDerivative, Laplacian
 from .diagonal import Diagonal
 from .identifiability import identifiability, warn_caller
@@ -43,7 +44,9 @@ class SmoothSolution:
     x : (n, \\*grid)
         Unknowns; pixels without data are filled by smoothness.
     converged : bool
-        Whether the residual reached `tol`.
+        Whether the residual of the normal equations reached `tol` times their right-hand side. The error of x is up to the condition number of these
+        times as much: where smoothness is weak beside the weights of the data, x in the middle of a gap, which hardly counts in the residual, may be
+        far from its limit. Tighten `tol` until it stays.
     iterations : int
     history : (iterations + 1,)
         Norm of the residual of the normal equations before and after every iteration, relative to their right-hand side.
@@ -284,6 +287,8 @@ class SmoothInversion:
         :math:`A^T W y`.
     smoothness : (n,)
         Diagonal of :math:`\Lambda`.
+    gaps : bool
+        Whether there are pixels without data.
     grid : tuple of int
     """
 
@@ -297,9 +302,7 @@ class SmoothInversion:
             raise _core.InvalidArgument(f"smooth_inversion: expected boundary 'free', 'reflected' or 'zero', got {boundary!r}")
         labels = Labels(model, y, "smooth_inversion")
         y, weights, mask = labels.y, labels.weights(weights), labels.pixels(mask, "mask")
-        y = floating(y, "y")
-        if dtype is not None:
-            y = floating(y.astype(dtype), "dtype")
+        y = in_precision(y, dtype, "y")
         (m, n), grid = model.shape, y.shape[1:]
         if y.ndim < 2 or y.shape[0] != m or min(grid) < 3:
             raise _core.ShapeError(f"smooth_inversion: expected y of shape ({m}, *grid) with 3 or more pixels along each axis, got {y.shape}")
@@ -314,6 +317,7 @@ class SmoothInversion:
         self.dtype, self.sampling = y.dtype, tuple(steps.tolist())
         self._pixels = math.prod(grid)
         self._weights, values = _observed(y, weights, mask, m, grid)
+        self.gaps = self._weights.ndim == 2 and not bool((self._weights > 0).any(axis=0).all())
         rows = self._weights if self._weights.ndim == 2 else self._weights[:, None]
         self.data = (model.H @ (rows * values)).reshape(n, *grid)
         self.laplacian = _laplacian((n, *grid), boundary, self.sampling)
@@ -578,7 +582,7 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
         outweigh smoothness. "spectral": the mean normal matrix of the scene, solved for every spatial mode; few where weights are alike over the
         scene or smoothness prevails. "jacobi": the diagonal. "auto": the better of the first two by `SmoothInversion.estimate`.
     x0 : (n, \*grid), optional
-        Initial guess.
+        Initial guess; axes may be 1.
     tol : float
         Stops where the residual of the normal equations is `tol` times their right-hand side.
     max_iterations : int, optional
@@ -597,7 +601,8 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
     ShapeError
         Shapes do not fit, or an axis of fewer than 3 pixels.
     InvalidArgument
-        A scene operator as model, no data, infinite data, negative weights or smoothness.
+        A scene operator as model, no data, infinite data, negative weights or smoothness; with "auto" or "jacobi" an unknown that has neither data
+        nor smoothness at some pixel.
 
     Warns
     -----
@@ -616,14 +621,26 @@ def smooth_inversion(model: Any, y: Any, smoothness: Any, weights: Any = None, *
         raise _core.InvalidArgument(f"smooth_inversion: expected tol between 0 and 1, got {tol}")
     most = at_least_one(max_iterations, "max_iterations") or 2000
     expected: dict[str, float] = {}
+    start = None if x0 is None else plain(ndarray(x0, "smooth_inversion: x0"), "x0")
+    dims = problem.data.shape
+    if start is not None:
+        if start.ndim != len(dims) or any(k not in (1, n) for k, n in zip(start.shape, dims)):
+            raise _core.ShapeError(f"smooth_inversion: expected x0 of shape {dims}, got {start.shape}")
+        start = np.broadcast_to(start, dims)
     if preconditioner == "auto":
-        expected = problem.estimate(tol)
+        try:
+            if problem.gaps and not problem.smoothness.all():
+                raise np.linalg.LinAlgError("pixels without data")
+            expected = problem.estimate(tol)
+        except np.linalg.LinAlgError as error:
+            raise _core.InvalidArgument(f"smooth_inversion: expected every unknown to have data or smoothness at every pixel, got some without "
+                                        f"({error}); take smoothness > 0, or preconditioner 'pixelwise', which leaves them at x0") from error
         preconditioner = min(expected, key=lambda name: expected[name])
     M = None if preconditioner is None else problem.preconditioner(preconditioner)
     solver = CG(problem.normal)
     if callback is not None:
         solver.callback = callback   # type: ignore[method-assign, assignment]
-    x, iterations, cost = solver.solve(problem.data, x0, most, tol=tol, preconditioner=M)
+    x, iterations, cost = solver.solve(problem.data, start, most, tol=tol, preconditioner=M)
     scale = np.linalg.norm(problem.data.reshape(-1).astype(np.float64))
     return SmoothSolution(x.reshape(problem.data.shape), bool(cost[-1] <= tol * scale * (1 + 1e-6)), iterations, cost / scale if scale else cost,
                           preconditioner, expected)

@@ -7,17 +7,21 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from . import _core
-from .array_like import arranged, exported, is_foreign, is_labelled, ndarray, relabelled
-from .arrays import at_least_one, columns, floating, plain
+from .array_like import arranged, arrangement, exported, is_foreign, is_labelled, ndarray, relabelled
+from .arrays import SIZE, at_least_one, columns, floating, in_precision, number, plain
+from .diagonal import Diagonal
 from .identifiability import names, warn
 from .linear_operator import LinearOperator, aslinearoperator
+from .matrix import MatrixMult
 
 __all__ = ["Preconditioner", "Prior", "Solution", "solve"]
 
 _NULL_SPACE = {None: _core.NullSpace.none, "min-norm-velocity": _core.NullSpace.minimum_norm_velocity,
                "min-norm-phase": _core.NullSpace.minimum_norm_phase}
+DIFFERENTIATE = "lopsar.torch.solve(A, y, weights), which has gradients"
 _DIRECT = ("auto", "edge-flow", "cholesky", "qr")
 
 
@@ -127,7 +131,13 @@ class Solution:
 def pixelwise(A: Any, who: str) -> LinearOperator:
     """`A` as a real pixelwise operator."""
     op = aslinearoperator(A)
+    if op.shape[1] == 0:
+        raise _core.InvalidArgument(f"{who}: expected a model of 1 or more unknowns (columns), got shape {op.shape}")
     if not op.pixelwise:
+        matrix = _not_finite(op)
+        if matrix is not None:
+            raise _core.InvalidArgument(f"{who}: expected a matrix of finite numbers, got NaN or infinity in {matrix!r}; what is missing is NaN in "
+                                        "the data, or has weight 0")
         raise _core.InvalidArgument(f"{who}: expected an operator that maps each pixel on its own, got {op!r}, which couples pixels; "
                                     "the solvers of lopsar.optimization take any operator")
     if op.dtype.kind == "c":
@@ -135,12 +145,21 @@ def pixelwise(A: Any, who: str) -> LinearOperator:
     return op
 
 
+def _not_finite(op: Any) -> Any:
+    """The matrix with NaN or infinity among the parts of an operator, or None: only finite ones are pixelwise."""
+    matrix = op.A if isinstance(op, MatrixMult) else op.diag if isinstance(op, Diagonal) else None
+    if matrix is not None:
+        return None if np.isfinite(matrix.data if scipy.sparse.issparse(matrix) else matrix).all() else op
+    parts = (*getattr(op, "_operands", ()), *getattr(op, "ops", ()))
+    return next((found for found in map(_not_finite, parts) if found is not None), None)
+
+
 def rows_of(values: Any, rows: int, tail: tuple[int, ...] | None, dtype: Any, name: str) -> np.ndarray:
     """Values per row, or per row and pixel, as an array (rows, 1) or (rows, pixels), in their own precision where `dtype` is None.
 
     They are a number, (rows,), (rows, 1), or broadcastable to (rows, \\*tail); any tail will do where it is None.
     """
-    given = plain(ndarray(values), name)
+    given = plain(ndarray(values, name, DIFFERENTIATE), name)
     if given.dtype.kind not in "biuf":
         raise _core.InvalidArgument(f"{name}: expected real numbers, got {given.dtype}; convert them")
     v = floating(given, name) if dtype is None else given.astype(dtype, copy=False)
@@ -173,19 +192,24 @@ def prior_list(prior: Any) -> list[Prior]:
     if prior is None:
         return []
     several = prior if isinstance(prior, (list, tuple)) else [prior]
-    return [p if isinstance(p, Prior) else Prior(p) for p in several]
+    return [replace(p, op=aslinearoperator(p.op)) if isinstance(p, Prior) else Prior(aslinearoperator(p)) for p in several]
+
+
+def chosen_preconditioner(given: Any, op: LinearOperator, prior: Any) -> Preconditioner | None:
+    """What `solve` takes for a preconditioner as one, or None."""
+    if isinstance(given, str) and given == "auto":
+        given = None if type(op).__name__ == "Network" and not prior_list(prior) else Preconditioner.jacobi()
+    if isinstance(given, str) and given == "jacobi":
+        given = Preconditioner.jacobi()
+    if given is not None and not (isinstance(given, Preconditioner) and given.kind in ("diagonal", "blocks", "direct")):
+        raise _core.InvalidArgument(f"solve: expected preconditioner 'auto', 'jacobi', None or one of lopsar.Preconditioner, got {given!r}")
+    return given
 
 
 def _preconditioner(given: Any, op: LinearOperator, prior: Any, tail: tuple[int, ...], dtype: Any) -> tuple[Any, ...] | None:
-    n = op.shape[1]
-    if isinstance(given, str) and given == "auto":
-        given = None if type(op).__name__ == "Network" and not prior_list(prior) else Preconditioner.jacobi()
+    n, given = op.shape[1], chosen_preconditioner(given, op, prior)
     if given is None:
         return None
-    if isinstance(given, str) and given == "jacobi":
-        given = Preconditioner.jacobi()
-    if not isinstance(given, Preconditioner):
-        raise _core.InvalidArgument(f"solve: expected preconditioner 'auto', 'jacobi', None or one of lopsar.Preconditioner, got {given!r}")
     if given.kind == "blocks":
         if len(given.labels) != n:
             raise _core.ShapeError(f"solve: expected a block label for each of {n} unknowns, got {len(given.labels)}")
@@ -213,7 +237,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     y : (K,), (K, pixels) or (K, ...)
         Observations; NaN is missing. A DataArray is put into the order of the operator by its labels.
     weights : number, (K,), (K, 1) or broadcastable to y, optional
-        Inverse variances (not their roots), in 1/unit of y squared; 0 or NaN is missing.
+        Inverse variances (not their roots), in 1/unit of y squared; 0 or NaN is missing. Without labels beside a DataArray y they are laid out
+        as y is: axes and rows in its order.
     method : {"auto", "edge-flow", "cholesky", "qr", "cg", "cgls", "lsqr"}
         "edge-flow" eliminates the dates of a network without subtraction, so that conditioning costs no accuracy; "cholesky" factors the sparse
         normal matrix; "qr" is for models too ill-conditioned for that; "cg", "cgls", "lsqr" iterate, every pixel with step lengths, a
@@ -267,18 +292,18 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
     op = pixelwise(A, "solve")
     labels = Labels(op, y, "solve")
     y, weights, x0, prior = labels.y, labels.weights(weights), labels.unknowns(x0, "x0"), labels.priors(prior)
+    if callback is not None and not callable(callback):
+        raise _core.InvalidArgument(f"solve: expected callback as a function(done, total) or None, got {callback!r}")
     if null_space not in _NULL_SPACE:
         raise _core.InvalidArgument(f"solve: expected null_space None, 'min-norm-velocity' or 'min-norm-phase', got {null_space!r}")
     if method in _DIRECT:
         _refuse_iterative(method, history=history, variances=variances, x0=x0 is not None, max_iterations=max_iterations is not None,
                           preconditioner=not (preconditioner is None or isinstance(preconditioner, str) and preconditioner == "auto"))
     foreign = y if is_foreign(y) else None
-    y = floating(ndarray(y) if foreign is not None else y, "y")
-    if dtype is not None:
-        y = floating(y.astype(dtype), "dtype")
+    y = in_precision(ndarray(y, "solve: y", DIFFERENTIATE) if foreign is not None else y, dtype, "y")
     options = prepared(op, y, weights, method=method, prior=prior, x0=x0, damp=damp, tol=tol, atol=atol, btol=btol, conlim=conlim,
                        max_iterations=max_iterations, preconditioner=preconditioner, arithmetic=arithmetic, threads=threads)
-    options |= {"null_space": _NULL_SPACE[null_space], "chunk_size": at_least_one(chunk_size, "chunk_size")}
+    options |= {"null_space": _NULL_SPACE[null_space], "chunk_size": at_least_one(chunk_size, "chunk_size", SIZE)}
     n, data, tail, limit = op.shape[1], columns(y), y.shape[1:], options["max_iterations"]
     pixels = data.shape[1]
     out = {"x": np.empty((n, pixels), y.dtype), "status": np.empty(pixels, np.uint8), "rank": np.empty(pixels, np.int32),
@@ -316,12 +341,15 @@ def prepared(op: LinearOperator, y: np.ndarray, weights: Any, *, method: str, pr
     if y.ndim == 0 or y.shape[0] != rows:
         raise _core.ShapeError(f"solve: expected y with {rows} rows, as the model has, got shape {y.shape}")
     tail = y.shape[1:]
-    if isinstance(damp, bool) or not np.isfinite(damp):
-        raise _core.InvalidArgument(f"solve: expected a finite damp, got {damp!r}")
+    for name, value in (("method", method), ("arithmetic", arithmetic)):
+        if not isinstance(value, str):
+            raise _core.InvalidArgument(f"solve: expected {name} as a text, 'auto' or another, got {value!r}")
+    stops = {name: number(value, f"solve: {name}", "0 or more", lambda v: 0 <= v < np.inf)
+             for name, value in (("atol", tol if atol is None else atol), ("btol", tol if btol is None else btol))}
     options = {
         "weights": None if weights is None else rows_of(weights, rows, tail, y.dtype, "solve: weights"), "method": method,
-        "arithmetic": arithmetic, "priors": priors_of(prior, n, tail, y.dtype, "solve"), "damp": float(damp),
-        "atol": float(tol if atol is None else atol), "btol": float(tol if btol is None else btol), "conlim": float(conlim),
+        "arithmetic": arithmetic, "priors": priors_of(prior, n, tail, y.dtype, "solve"), "damp": number(damp, "solve: damp"), **stops,
+        "conlim": number(conlim, "solve: conlim", "0 or more", lambda v: v >= 0),
         "max_iterations": at_least_one(max_iterations, "max_iterations") or 2 * n + 20,
         "preconditioner": _preconditioner(preconditioner, op, prior, tail, y.dtype), "threads": at_least_one(threads, "threads"),
     }
@@ -339,6 +367,8 @@ def _mapped(solution: Solution, change: Callable[[str, Any], Any]) -> Solution:
 class Labels:
     """What the labels of y say about the arrays beside it: these come without labels, in the order of the operator and on the grid of y.
 
+    Where y is put into another order, arrays of its rows that have no labels of their own are laid out as it was, and follow it.
+
     Attributes
     ----------
     y : array
@@ -349,11 +379,30 @@ class Labels:
 
     def __init__(self, op: LinearOperator, y: Any, who: str) -> None:
         self._op, self._who = op, who
-        self.template = arranged(op.H, y) if is_labelled(y) else None
+        self.template: Any = None
+        self._place, self._order = 0, None
+        self._shape: tuple[int, ...] = ()
+        if is_labelled(y):
+            self._shape, (self._place, self._order) = y.shape, arrangement(op.H, y, f"{who}: y")
+            self.template = arranged(op.H, y, f"{who}: y")
         self.y = y if self.template is None else self.template.values
 
-    def weights(self, of: Any) -> Any:
-        return self._rows(of, "weights", self._op.H, str(self.template.dims[0]) if self.template is not None and self.template.dims else "row")
+    def weights(self, of: Any, name: str = "weights") -> Any:
+        """Values of observations: (K,), (K, 1) or broadcastable to y."""
+        if self.template is not None and of is not None and not is_labelled(of):
+            return self._following(of, name)
+        return self._rows(of, name, self._op.H, str(self.template.dims[0]) if self.template is not None and self.template.dims else "row")
+
+    def _following(self, of: Any, name: str) -> Any:
+        """An array without labels, laid out as y was given, in the order of the operator."""
+        values, place, order, rows = ndarray(of, f"{self._who}: {name}", DIFFERENTIATE), self._place, self._order, self._op.shape[0]
+        if values.ndim == 0 or (place == 0 and order is None):
+            return of
+        if values.ndim > 1 and values.shape[1:] != (1,):
+            if values.ndim != len(self._shape) or any(n not in (1, m) for n, m in zip(values.shape, self._shape)):
+                raise _core.ShapeError(f"{self._who}: expected {name} of shape {self._shape}, as y has, or ({rows},), got {values.shape}")
+            values = np.moveaxis(values, place, 0)
+        return values if order is None or values.shape[0] != rows else values[order]
 
     def unknowns(self, of: Any, name: str) -> Any:
         return self._rows(of, name, self._op, "parameter")
@@ -372,7 +421,7 @@ class Labels:
 
     def _rows(self, of: Any, name: str, side: Any, row: str) -> Any:
         """Values of rows, or of rows and pixels, (rows or 1, ...)."""
-        return self._on_grid(arranged(side, of), name, row) if is_labelled(of) else of
+        return self._on_grid(arranged(side, of, f"{self._who}: {name}"), name, row) if is_labelled(of) else of
 
     def _on_grid(self, of: Any, name: str, row: str | None) -> Any:
         if self.template is None:

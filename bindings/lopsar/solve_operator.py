@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .array_like import arranged, axis, is_labelled
+from .array_like import arranged, axis, is_labelled, on_grid
 from .identifiability import warn
 from .linear_operator import LinearOperator
 from .solve import pixelwise, prior_list, rows_of
@@ -22,7 +22,8 @@ class Solve(LinearOperator):
     ----------
     model : pixelwise operator or matrix, (K, n)
     weights : number, (K,), (K, pixels) or (K, ...), optional; axes may be 1
-        Inverse variances; 0 or NaN is missing. Those of pixels are not copied: they must not change.
+        Inverse variances; 0 or NaN is missing. Those of pixels are not copied: they must not change. To those of a DataArray the pixels of another
+        DataArray are aligned by the names of their axes; its coordinates must be the same.
     method : {"auto", "cholesky"}
     prior : Prior, operator, or list of these, optional
         Their data must be 0, as an operator is linear.
@@ -67,19 +68,28 @@ class Solve(LinearOperator):
                  dtype: Any = "float64", name: str = "Solve", _fit: bool = False,
                  _warn: bool = True) -> None:
         op = pixelwise(model, "Solve")
-        priors = []
+        w, priors = self._field(op, weights, "Solve: weights"), []
         for i, p in enumerate(prior_list(prior)):
             if p.data is not None and np.any(np.asarray(p.data)):
                 raise _core.InvalidArgument(f"Solve: prior {i}: expected data 0, as an operator is linear, got others; solve() takes them")
             rows = pixelwise(p.op, "Solve")
-            priors.append((rows._node(), _field(rows, p.weights, f"Solve: prior {i}, weights")))
-        w = _field(op, weights, "Solve: weights")
+            priors.append((rows._node(), self._field(rows, p.weights, f"Solve: prior {i}, weights")))
         native, self._normal = _core.solve_operator(op._node(), w, method, priors, float(damp), arithmetic, _fit)
         if _warn and not damp:
             warn(op, prior)
         super().__init__(native, dtype=dtype, name=name)
         side = axis(op, "dims")[:2]
         self._axes = {"dims": axis(op, "dimsd")[:2], "dimsd": side}
+
+    def _field(self, op: LinearOperator, values: Any, name: str) -> np.ndarray | None:
+        """Weights per row (rows, 1), or per row and pixel (rows, pixels); of a DataArray with axes of pixels these are kept in mind."""
+        if is_labelled(values):
+            values = arranged(op.H, values, name)
+            if values.ndim > 1:
+                values = on_grid(self, values, name)
+                self._grid = values.dims[1:], {d: values.coords[d] for d in values.dims[1:] if d in values.coords}
+            values = values.values
+        return None if values is None else rows_of(values, op.shape[0], None, None, name)
 
     @property
     def normal(self) -> LinearOperator:
@@ -102,10 +112,3 @@ class NormalSolve(LinearOperator):
 
     def _adjoint(self) -> LinearOperator:
         return self
-
-
-def _field(op: LinearOperator, values: Any, name: str) -> np.ndarray | None:
-    """Weights per row (rows, 1), or per row and pixel (rows, pixels)."""
-    if is_labelled(values):
-        values = arranged(op.H, values).values
-    return None if values is None else rows_of(values, op.shape[0], None, None, name)

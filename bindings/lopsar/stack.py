@@ -93,6 +93,7 @@ class Stack:
 
     @property
     def path(self) -> str:
+        """Of the file."""
         return self._core.path
 
     @property
@@ -102,6 +103,7 @@ class Stack:
 
     @property
     def datasets(self) -> list[str]:
+        """Names of the arrays of all pairs."""
         return self._core.datasets
 
     @property

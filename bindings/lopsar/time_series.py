@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _core
 from .array_like import arranged, is_labelled
-from .arrays import at_least_one, columns, floating
+from .arrays import SIZE, at_least_one, columns, floating
 from .network import Network
 from .solve import Labels
 
@@ -28,14 +28,17 @@ class TimeSeries(tuple):
 
     @property
     def timeseries(self) -> np.ndarray:
+        """(D, ...), rad."""
         return self[0]
 
     @property
     def temporal_coherence(self) -> np.ndarray:
+        """(...), 0..1."""
         return self[1]
 
     @property
     def num_ifgram(self) -> np.ndarray:
+        """(...), interferograms used."""
         return self[2]
 
 
@@ -59,7 +62,7 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
         Unwrapped phase (rad), a DataArray by its labels (as below). NaN, infinite and (unless `zero_is_missing` is False) zero phase is missing.
     pairs : Network or what `lopsar.Network` takes
     coherence : array like y
-        Needed unless `weight_func` is "no".
+        Laid out as y is, or a DataArray. Needed unless `weight_func` is "no".
     weight_func : {"var", "fim", "coh", "no"}
         Inverse phase variance (MintPy's table), Fisher information, coherence, none.
     looks : float
@@ -88,9 +91,11 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
     """
     network = pairs if isinstance(pairs, Network) else Network(pairs)
     labels = Labels(network, y, "invert_arrays")
-    y, coherence, mask = labels.y, labels.weights(coherence), labels.pixels(mask, "mask")
+    y, coherence, mask = labels.y, labels.weights(coherence, "coherence"), labels.pixels(mask, "mask")
     if is_labelled(reference_phase):
-        reference_phase = arranged(network.H, reference_phase).values
+        reference_phase = arranged(network.H, reference_phase, "invert_arrays: reference_phase").values
+    elif reference_phase is not None:
+        reference_phase = labels.weights(reference_phase, "reference_phase")
     y = floating(y, "y")
     if y.ndim < 2 or y.shape[0] != network.shape[0]:
         raise _core.ShapeError(f"invert_arrays: expected y of shape ({network.shape[0]}, pixels), one row per pair, got {y.shape}")
@@ -107,7 +112,7 @@ def invert_arrays(y: Any, pairs: Iterable[Any] | Network, coherence: Any = None,
     options.min_redundancy = float(min_redundancy)
     options.zero_is_missing = zero_is_missing
     options.reference_phase = [] if reference_phase is None else np.asarray(reference_phase, np.float64).ravel().tolist()
-    options.threads, options.chunk_size = at_least_one(threads, "threads"), at_least_one(chunk_size, "chunk_size")
+    options.threads, options.chunk_size = at_least_one(threads, "threads"), at_least_one(chunk_size, "chunk_size", SIZE)
     tail = y.shape[1:]
     dates = len(network.dates)
     if out is None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ._core import InvalidArgument
-from .gradients import vector_jacobian
+from .gradients import vector_jacobian, way
 from .linear_operator import aslinearoperator
 from .solve import pixelwise
 from .solve import solve as _solve
@@ -77,7 +77,7 @@ class _Solve(torch.autograd.Function):
     def forward(ctx: Any, y: Any, weights: Any, op: Any, prior: Any, damp: float, options: dict[str, Any]) -> Any:
         data, w = y.detach().numpy(), None if weights is None else weights.detach().numpy()
         x = torch.from_numpy(_solve(op, data, w, prior=prior, damp=damp, **options).x)
-        ctx.op, ctx.prior, ctx.damp = op, prior, damp
+        ctx.op, ctx.prior, ctx.damp, ctx.how = op, prior, damp, way(options)
         ctx.save_for_backward(y, x, *([] if weights is None else [weights]))
         return x
 
@@ -85,7 +85,8 @@ class _Solve(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Any) -> Any:
         y, x, *weights = (tensor.detach().numpy() for tensor in ctx.saved_tensors)
-        of_y, of_w = vector_jacobian(ctx.op, y, weights[0] if weights else None, x, gradient.numpy(), ctx.prior, ctx.damp)
+        of_y, of_w = vector_jacobian(ctx.op, y, weights[0] if weights else None, x, gradient.numpy(), ctx.prior, ctx.damp,
+                                     **ctx.how)
         return torch.from_numpy(of_y), None if of_w is None else torch.as_tensor(of_w), None, None, None, None
 
 
@@ -115,8 +116,9 @@ def solve(model: Any, y: Any, weights: Any = None, *, prior: Any = None, damp: f
     Notes
     -----
     Implicit differentiation: with :math:`\lambda = N^{-1} g` for the gradient g of x, that of y is :math:`W A \lambda`, and that of w
-    :math:`r_k (A \lambda)_k`, :math:`r = y - A x`. One more solve, whatever the method and its iterations. Missing observations and undetermined
-    unknowns have gradient 0. Gradients of gradients are not there.
+    :math:`r_k (A \lambda)_k`, :math:`r = y - A x`. One more solve, whatever the method; an iterative one is taken as converged. Missing observations
+    and undetermined unknowns have gradient 0. In pixels of missing rank an iterative method finds the x nearest to `x0`, and the gradient is that of
+    this x, by some more solves; with a preconditioner by blocks or of another model it is NaN there. Gradients of gradients are not there.
     """
     op = pixelwise(model, "lopsar.torch.solve")
     for name, tensor in (("y", y), ("weights", weights)):
@@ -127,7 +129,7 @@ def solve(model: Any, y: Any, weights: Any = None, *, prior: Any = None, damp: f
             raise InvalidArgument(f"lopsar.torch.solve: expected {name} as a torch.Tensor on the CPU, got {what}; move it with x.cpu()")
         if tensor.dtype not in (torch.float32, torch.float64) or tensor.dtype != y.dtype:
             raise InvalidArgument(f"lopsar.torch.solve: expected y and weights in float32, or both in float64, got {name} in {tensor.dtype}")
-    if "null_space" in options:
+    if options.get("null_space") is not None:
         raise InvalidArgument("lopsar.torch.solve: expected no null_space, whose minimum norm has no gradient here; leave it out")
     return _Solve.apply(y, weights, op, prior, float(damp), options)
 

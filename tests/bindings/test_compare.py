@@ -44,6 +44,29 @@ def test_numbers_are_those_of_the_solutions(network):
     assert network.methods[0].max_error < 1e-5
 
 
+def test_auto_is_what_it_chooses(tmp_path):
+    found = lp.compare(A, Y, W, "auto", repeats=1)
+    assert [m.method for m in found.methods] == ["edge-flow"] == list(found.errors)
+    found.plot(tmp_path / "auto.png")
+    for methods in ([], ["cgls", "cgls"], ["auto", "edge-flow"]):
+        with pytest.raises(lp.InvalidArgument, match="one or more different methods"):
+            lp.compare(A, Y, W, methods, repeats=1)
+    with pytest.raises(lp.InvalidArgument, match="names of methods"):
+        lp.compare(A, Y, W, [None], repeats=1)
+
+
+@pytest.mark.parametrize("pixels", [None, 30])
+def test_preconditioners_with_pixels_of_their_own(pixels):
+    """Weights and priors on the grid of y; the model itself as its preconditioner takes one step, or two with its rounding."""
+    y, w = Y.reshape(-1, 10, 12), W.reshape(-1, 10, 12).astype(float)
+    of_prior = rng.uniform(0.5, 2, (14, 10, 12))
+    given = dict(prior=lp.Prior(np.eye(14), weights=of_prior), damp=0.0, tolerances=(), repeats=1, pixels=pixels)
+    exact = lp.Preconditioner.direct(A, w, lp.Prior(np.eye(14), weights=of_prior))
+    for model, preconditioner, most in ((A, exact, 2), (A, lp.Preconditioner.direct(A, w[:, :1, :1]), 44)):
+        found = lp.compare(model, y.astype(float), w, ["cgls"], preconditioner=preconditioner, **given)
+        assert found.methods[0].iterations[2] <= most and len(found.convergence["cgls"]) == found.methods[0].iterations[2] + 1
+
+
 def test_curves(network):
     assert set(network.convergence) == set(network.accuracy) == {"cg", "cgls", "lsqr"}
     for m in network.methods[2:]:

@@ -3,7 +3,7 @@
 import lopsar as lp
 import numpy as np
 import pytest
-from lopsar.gradients import vector_jacobian
+from lopsar.gradients import vector_jacobian, way
 
 DAY = np.datetime64("2017-03-04") + 121 * np.arange(7)   # so that seasons are seen
 A = lp.Network([(DAY[i], DAY[j]) for i in range(7) for j in range(i + 1, min(7, i + 3))])
@@ -81,6 +81,81 @@ def test_undetermined_unknowns_have_no_gradient():
         assert of_w[k, 0] == pytest.approx((c(y, w + e) - c(y, w - e)) / 2e-5, abs=1e-9)
 
 
+def check_by_differences(model, y, w, g, h=1e-5, **options):
+    """Gradients of sum(g x) at every datum and every weight beside central differences: errors of h^2 and of eps cond^2 / h."""
+    prior, damp = options.get("prior"), options.get("damp", 0.0)
+    g = np.broadcast_to(g, (lp.aslinearoperator(model).shape[1], y.shape[1]))
+
+    def loss(y, w):
+        return np.nansum(g * lp.solve(model, y, w, **options).x)
+    x = lp.solve(model, y, w, **options).x
+    got = vector_jacobian(lp.aslinearoperator(model), y, w, x, g, prior, damp, **way(options))
+    for values, of in zip((y, w), got):
+        assert of.shape == values.shape
+        for at in np.ndindex(values.shape):
+            if not (w[at] > 0 and np.isfinite(y[at])):
+                assert of[at] == 0
+                continue
+            sides = []
+            for step in (h, -h):
+                moved = values.copy()
+                moved[at] += step
+                sides.append(loss(moved, w) if values is y else loss(y, moved))
+            assert of[at] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("each", [False, True], ids=["shared", "pixels"])
+@pytest.mark.parametrize("of_prior", [None, 4.0])
+def test_rows_of_priors_without_data_are_none(of_prior, each):
+    y, w = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.2]]), np.array([[1.0, 2.0], [0.5, 1.0], [2.0, 3.0]])
+    data = np.array([[0.0, np.nan], [np.nan, 0.3]]) if each else np.array([0.0, np.nan])
+    M = np.array([[1.0, 0.2], [0.3, 1.0], [0.5, -1.0]])
+    check_by_differences(M, y, w, np.array([[1.0], [2.0]]), prior=lp.Prior(np.eye(2), data=data, weights=of_prior))
+    # Undetermined: rows 0 and 1 see a + b, the prior sees it with data; c is seen by row 2, and by row 1 besides.
+    M, R = np.array([[1.0, 1, 0], [1, 1, 1], [0, 0, 1]]), [[1.0, 1, 0], [2, 2, 1]]
+    with pytest.warns(lp.IdentifiabilityWarning):
+        check_by_differences(M, y, w, np.ones((3, 1)), method="cholesky", prior=lp.Prior(R, data=data + 0.7, weights=of_prior))
+
+
+FREE = [(0, 1), (1, 2), (3, 4)]   # the dates 3 and 4 hang together, and nothing ties them to the others
+
+
+@pytest.mark.parametrize("method", ["cg", "cgls", "lsqr"])
+@pytest.mark.parametrize("more", [{}, {"preconditioner": "jacobi"}, {"x0": np.array([0.3, -0.2, 1.0, 0.4])},
+                                  {"preconditioner": "jacobi", "x0": np.array([0.3, -0.2, 1.0, 0.4])},
+                                  {"prior": lp.Prior([[0.0, 0, 1, -1]], data=0.2)}],
+                         ids=["plain", "jacobi", "x0", "both", "prior"])
+def test_iterations_in_pixels_of_missing_rank(method, more):
+    """The x nearest to x0, in the norm of the preconditioner, and not that of the direct solve, has the gradient."""
+    net = lp.Network([(DAY[i], DAY[j]) for i, j in [*FREE, (0, 2), (2, 3)]])
+    random = np.random.default_rng(3)
+    y, w = random.normal(size=(5, 5)), random.uniform(0.5, 2, (5, 5))
+    w[4, :3] = 0          # of full rank at pixel 3 alone
+    y[1, 1] = np.nan
+    w[0, 2] = w[3, 2] = 0   # the dates 1 and 2 from 0
+    w[:2, 4] = 0            # no pair has date 1
+    check_by_differences(net, y, w, np.arange(1.0, 5)[:, None], method=method, tol=1e-13, max_iterations=200, **more)
+
+
+@pytest.mark.parametrize("method", ["cg", "cgls", "lsqr"])
+def test_iterations_of_models_that_trade_off(method):
+    """Fields, a diagonal preconditioner that depends on weights, and unknowns of which only the sum is seen."""
+    model = MODEL @ lp.MatrixMult(np.array([[1.0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]))
+    y, w = problem()
+    with pytest.warns(lp.IdentifiabilityWarning):
+        check_by_differences(model, y, w, np.array([[1.0], [3], [-1], [2], [0.5]]), method=method, tol=1e-13, max_iterations=300)
+
+
+def test_other_preconditioners_have_no_gradient_at_missing_rank():
+    net = lp.Network([(DAY[i], DAY[j]) for i, j in [*FREE, (2, 3)]])
+    y, w = np.arange(8.0).reshape(4, 2), np.ones((4, 2))
+    w[3, 0] = 0
+    for preconditioner in (lp.Preconditioner.blocks([0, 0, 1, 1]), lp.Preconditioner.direct(net)):
+        options = dict(method="cgls", preconditioner=preconditioner)
+        for of in vector_jacobian(net, y, w, lp.solve(net, y, w, **options).x, np.ones((4, 2)), None, 0.0, **options):
+            assert np.isnan(of[:, 0]).sum() >= 3 and np.isfinite(of[:, 1]).all()
+
+
 @pytest.mark.parametrize("method", ["auto", "cholesky", "cgls"])
 def test_torch(method):
     torch = pytest.importorskip("torch")
@@ -106,6 +181,17 @@ def test_torch(method):
             lopsar.torch.solve(A, bad)
     with pytest.raises(lp.InvalidArgument, match="null_space"):
         lopsar.torch.solve(A, torch.tensor(y), null_space="min-norm-phase")
+    assert torch.equal(lopsar.torch.solve(A, torch.tensor(y), null_space=None).isnan(), lopsar.torch.solve(A, torch.tensor(y)).isnan())
+
+
+def test_torch_passes_on_what_decides_about_x():
+    torch = pytest.importorskip("torch")
+    import lopsar.torch
+    parts = lp.Network(["20170101_20170113", "20170113_20170125", "20170206_20170218"])
+    y = torch.tensor([[1.0], [2.0], [3.0]], dtype=torch.float64, requires_grad=True)
+    (torch.arange(1.0, 5)[:, None] * lopsar.torch.solve(parts, y, method="cgls", tol=1e-12)).sum().backward()
+    # x = (y0, y0 + y1, -y2 / 2, y2 / 2): the least norm shares the difference of the last two dates.
+    np.testing.assert_allclose(y.grad[:, 0], [3, 2, 0.5], atol=1e-10)
 
 
 def test_jax():
@@ -131,5 +217,9 @@ def test_jax():
         assert jax.grad(lambda y: jnp.sum(lopsar.jax.solve(MODEL, y)))(y).shape == y.shape
         each = jax.vmap(lambda y: lopsar.jax.solve(A, y), in_axes=-1, out_axes=-1)(y)
         np.testing.assert_allclose(each, lp.solve(A, y).x, atol=1e-12)
+        parts = lp.Network(["20170101_20170113", "20170113_20170125", "20170206_20170218"])   # as in the test of PyTorch
+        x = jax.jit(lambda y: lopsar.jax.solve(parts, y, method="lsqr", tol=1e-12, null_space=None))
+        of_y = jax.grad(lambda y: jnp.sum(jnp.arange(1.0, 5)[:, None] * x(y)))(jnp.array([[1.0], [2.0], [3.0]]))
+        np.testing.assert_allclose(of_y[:, 0], [3, 2, 0.5], atol=1e-10)
     with pytest.raises(lp.InvalidArgument, match="float32 or float64"):
         lopsar.jax.solve(A, jnp.ones((A.shape[0], 2), jnp.bfloat16))

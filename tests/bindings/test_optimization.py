@@ -227,6 +227,23 @@ def test_shapes():
         assert lib.regularized_inversion(A, cube.ravel(), [eye], epsRs=[1.0])[0].shape == (42,)
 
 
+@needs_pylops
+@pytest.mark.parametrize("name", ["normal_equations_inversion", "regularized_inversion"])
+def test_shapes_of_least_squares(name):
+    """Where PyLops has a solution: of flat data."""
+    size, dims = 42, (6, 7)
+    for engine in ("scipy", "pylops"):
+        limit = {"niter": 3} if engine == "pylops" else {"maxiter": 3} if name[0] == "n" else {"iter_lim": 3}
+        for regularize in (False, True):
+            for x0 in (None, np.ones(size), *([np.ones(dims)] if engine == "pylops" else [])):
+                shapes = set()
+                for lib in (lopsar, pylops):
+                    op = lib.Diagonal(np.arange(1.0, size + 1).reshape(dims))
+                    regs = [lib.FirstDerivative(dims, axis=1)] if regularize else []
+                    shapes.add(getattr(lib, name)(op, np.arange(1.0, size + 1), regs, x0=x0, engine=engine, **limit)[0].shape)
+                assert shapes == {dims if engine == "pylops" and (x0 is None or x0.ndim > 1) else (size,)}
+
+
 def test_pixelwise_operators_go_to_the_grid_of_the_data():
     """All pixels in one problem, as with `over`."""
     A = lopsar.Network([("20200101", "20200113"), ("20200113", "20200125"), ("20200101", "20200125")])
@@ -445,6 +462,26 @@ def test_least_squares_classes():
             lopsar.regularized_inversion(A, Y, [eye], **wrong)
     with pytest.raises(lopsar.ShapeError, match="expected y of 12 values"):
         lopsar.regularized_inversion(A, Y[1:], [eye])
+    with pytest.raises(lopsar.ShapeError, match=r"dataregs\[1\]: expected 7 values"):
+        lopsar.regularized_inversion(A, Y, [eye, eye], dataregs=[np.ones(7), np.ones(6)])
+    for niter in (2.5, -1, True, "2"):
+        with pytest.raises(lopsar.InvalidArgument, match="niter as an integer"):
+            lopsar.cgls(A, Y, niter=niter)
+    grid = lopsar.MatrixMult(M, otherdims=(2,))
+    for solve, op, y in ((lopsar.cgls, A, Y), (lopsar.cg, lopsar.MatrixMult(S), M.T @ Y), (lopsar.cgls, grid, np.ones((12, 2)))):
+        with pytest.raises(lopsar.ShapeError, match="expected a preconditioner of shape"):
+            solve(op, y, preconditioner=np.eye(6))
+    assert lopsar.cgls(grid, np.ones((12, 2)), preconditioner=np.eye(7))[0].shape == (7, 2)
+
+
+def test_normal_equations_that_were_not_solved_say_so():
+    A, eye = lopsar.MatrixMult(M), lopsar.Identity(7)
+    assert lopsar.normal_equations_inversion(A, Y, [eye], engine="pylops", niter=0)[1] == 1
+    assert lopsar.normal_equations_inversion(A, Y, [eye], engine="pylops", niter=2)[1] == 2
+    # A direction without curvature before the first step: y'Ny = 1 - 1 = 0.
+    N = np.diag([1.0, -1.0])
+    assert lopsar.normal_equations_inversion(lopsar.Identity(2), np.ones(2), None, NRegs=[N - np.eye(2)], engine="pylops")[1] == 1
+    assert lopsar.normal_equations_inversion(A, np.zeros(12), [eye], engine="pylops", niter=0)[1] == 0   # x = 0 it is
 
 
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals go to the main thread")

@@ -207,6 +207,22 @@ def test_iterations_of_the_experiment(strength):
     assert np.argmin(counts) == np.argmin(COUNTS[strength])
 
 
+def test_gaps_want_smoothness():
+    A = network(5)
+    y = np.random.default_rng(0).normal(size=(A.shape[0], 12, 14))
+    y[:, 4:6, 3:8] = np.nan
+    for strength in (0.0, [1.0, 0, 1, 1]):
+        for kind in ("auto", "jacobi"):
+            with pytest.raises(lp.InvalidArgument, match="take smoothness > 0"):
+                lp.smooth_inversion(A, y, strength, preconditioner=kind)
+    start = np.full((4, 1, 1), 0.3)
+    left = lp.smooth_inversion(A, y, 0.0, preconditioner="pixelwise", x0=start)
+    assert left.converged and (left.x[:, 4:6, 3:8] == 0.3).all()
+    for wrong in (np.ones((4, 14, 12)), np.ones(4 * 12 * 14), np.ones((4, 12))):
+        with pytest.raises(lp.ShapeError, match=r"x0 of shape \(4, 12, 14\)"):
+            lp.smooth_inversion(A, y, 1.0, x0=wrong)
+
+
 @pytest.mark.parametrize("boundary", ["free", "zero"])
 @pytest.mark.parametrize("strength", [0.03, *COUNTS])
 def test_auto_takes_the_better_one_in_the_experiment(strength, boundary):

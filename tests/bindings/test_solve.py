@@ -1,6 +1,7 @@
 """lopsar.solve against float64 least squares."""
 
 import pickle
+import threading
 import warnings
 
 import lopsar as lp
@@ -138,6 +139,43 @@ def test_errors(call):
     A = lp.Network(sequential(5, 2))
     with pytest.raises(ValueError, match="expected"):
         call(A, np.zeros((A.shape[0], 3), np.float32))
+
+
+@pytest.mark.parametrize("call, expected", [
+    (lambda A, y: lp.solve(A, y, dtype=int), "dtype: expected float32"), (lambda A, y: lp.solve(A, y, dtype=bool), "dtype: expected float32"),
+    (lambda A, y: lp.IterativeSolve(A).setup(y, dtype="int32"), "dtype: expected float32"),
+    (lambda A, y: lp.smooth_inversion(A, y.reshape(-1, 3, 3), 1.0, dtype=int), "dtype: expected float32"),
+    (lambda A, y: lp.solve(A, y, dtype="number"), "dtype: expected float32"),
+    (lambda A, y: lp.solve(np.zeros((A.shape[0], 0)), y), "solve: expected a model of 1 or more unknowns"),
+    (lambda A, y: lp.Solve(np.zeros((3, 0))), "Solve: expected a model of 1 or more unknowns"),
+    (lambda A, y: lp.solve(np.full((A.shape[0], 2), np.nan), y), "solve: expected a matrix of finite numbers"),
+    (lambda A, y: lp.solve(lp.HStack([A, A @ np.array([[1.0], [np.inf], [0], [0]])]), y), "solve: expected a matrix of finite numbers"),
+    (lambda A, y: lp.solve(lp.Diagonal(np.array([1.0] * (A.shape[0] - 1) + [np.nan])), y), "solve: expected a matrix of finite numbers"),
+    (lambda A, y: lp.solve(lp.FirstDerivative((A.shape[0], 9)), y), "couples pixels"),
+    (lambda A, y: lp.solve(A, y, method=None), "method as a text"), (lambda A, y: lp.solve(A, y, arithmetic=None), "arithmetic as a text"),
+    (lambda A, y: lp.solve(A, y, method="cg", max_iterations=2**40), "max_iterations: expected an integer from 1 to"),
+    (lambda A, y: lp.solve(A, y, threads=2**40), "threads: expected an integer from 1 to"),
+    (lambda A, y: lp.solve(A, y, chunk_size=2**70), "chunk_size: expected an integer from 1 to"),
+    (lambda A, y: lp.solve(A, y, damp="a"), "damp: expected a finite number"), (lambda A, y: lp.solve(A, y, damp=True), "damp: expected"),
+    (lambda A, y: lp.solve(A, y, callback=5), "callback as a function"),
+    (lambda A, y: lp.IterativeSolve(A).solve(y, callback=5), "callback as a function"),
+    (lambda A, y: lp.solve(A, y, method="cg", preconditioner=lp.Preconditioner("foo")), "expected preconditioner 'auto'"),
+    (lambda A, y: lp.solve(A, y, tol=np.nan), "atol: expected 0 or more"), (lambda A, y: lp.solve(A, y, btol=-1), "btol: expected 0 or more"),
+    (lambda A, y: lp.solve(A, y, conlim=np.nan), "conlim: expected 0 or more"), (lambda A, y: lp.solve(A, y, atol="1"), "atol: expected 0 or more")])
+def test_errors_name_what_is_wrong(call, expected):
+    A = lp.Network(sequential(5, 2))
+    with pytest.raises(lp.InvalidArgument, match=expected):
+        call(A, np.full((A.shape[0], 9), 0.5))
+
+
+def test_priors_are_matrices_of_any_kind():
+    A = lp.Network(sequential(4, 2))
+    y, w = observe(A, 3, dtype=np.float64)
+    rows = [[1.0, 0, 0], [0, 1, -1]]
+    expected = lp.solve(A, y, w, prior=lp.Prior(np.array(rows), 0.3, [1, 2])).x
+    np.testing.assert_array_equal(lp.solve(A, y, w, prior=lp.Prior(rows, 0.3, [1, 2])).x, expected)
+    found = lp.compare(A, y, w, ["cholesky"], prior=lp.Prior(rows, 0.3, [1, 2]), repeats=1)
+    assert found.methods[0].max_error <= 1e-12 * np.abs(expected).max()
 
 
 def joint(pixels, seed=0, dates=12):
@@ -332,6 +370,44 @@ def test_every_solver_orders_data_by_labels():
             call()
 
 
+def test_arrays_without_labels_follow_y():
+    """Beside a DataArray whose rows or axes are in another order than the operator has them, plain arrays are laid out as it is."""
+    xarray = pytest.importorskip("xarray")
+    A = lp.Network(sequential(6, 2))
+    y, w = observe(A, 12, dtype=np.float64)
+    y, w = y.reshape(-1, 3, 4), w.reshape(-1, 3, 4)
+    order = np.random.default_rng(0).permutation(A.shape[0])
+    labelled = xarray.DataArray(y, dims=("pair", "y", "x"), coords={"pair": ["_".join(p) for p in A.pairs]})
+    mask, start = np.arange(12).reshape(3, 4) != 5, np.random.default_rng(1).normal(size=(5, 3, 4))
+    prior, reference, coherence = lp.Prior(np.eye(5), start, start**2), y[:, 1, 2], 0.5 + 0.4 * np.tanh(y) ** 2
+    for dims in (("pair", "y", "x"), ("y", "pair", "x"), ("y", "x", "pair")):
+        place = dims.index("pair")
+
+        def laid(values, place=place):
+            """As y is given."""
+            return np.moveaxis(values[order] if values.shape[0] > 1 else values, 0, place)
+        given = labelled[order].transpose(*dims)
+        np.testing.assert_array_equal(given.values, laid(y))
+        for weights, plain in ((w, laid(w)), (w[:, 0, 0], w[order, 0, 0]), (w[:, :1, 0], w[order, :1, 0]), (w[:1], laid(w[:1])),
+                               (w[:, :, :1], laid(w[:, :, :1])), (2.0, 2.0)):
+            expected = lp.solve(A, y, weights)
+            np.testing.assert_array_equal(lp.solve(A, given, plain).x.values, expected.x)
+        several = dict(x0=start, prior=prior, tol=1e-9)
+        expected = lp.solve(A, y, w, "cgls", **several).x
+        np.testing.assert_array_equal(lp.solve(A, given, laid(w), "cgls", **several).x.values, expected)
+        np.testing.assert_array_equal(lp.IterativeSolve(A).solve(given, laid(w), **several).x.values, expected)
+        np.testing.assert_array_equal(lp.smooth_inversion(A, given, 0.5, laid(w), mask=mask, x0=start).x,
+                                      lp.smooth_inversion(A, y, 0.5, w, mask=mask, x0=start).x)
+        np.testing.assert_array_equal(lp.compare(A, given, laid(w), ["cholesky"], repeats=1).errors["cholesky"],
+                                      lp.compare(A, y, w, ["cholesky"], repeats=1).errors["cholesky"])
+        for got, right in zip(lp.invert_arrays(given, A, laid(coherence), looks=4, mask=mask, reference_phase=reference[order]),
+                              lp.invert_arrays(y, A, coherence, looks=4, mask=mask, reference_phase=reference)):
+            np.testing.assert_array_equal(got, right)
+        if place:   # laid out as the operator has it, not as y is
+            with pytest.raises(lp.ShapeError, match=r"solve: expected weights of shape .*as y has"):
+                lp.solve(A, given, w)
+
+
 @pytest.mark.parametrize("weights", [3.0, np.arange(1.0, 10), np.arange(1.0, 10)[:, None], np.arange(1.0, 13)[None],
                                      np.arange(1.0, 13).reshape(1, 3, 4), np.arange(1.0, 10).reshape(9, 1, 1), np.arange(1.0, 28).reshape(9, 3, 1)],
                          ids=lambda w: str(np.shape(w)))
@@ -484,3 +560,74 @@ def test_step_by_step_is_the_same(method, dtype):
     assert lp.IterativeSolve(model, method).solve(y, w, **options).x.shape == (4, 21)
     with pytest.raises(lp.InvalidArgument, match="expected"):
         lp.IterativeSolve(model, "cholesky")
+    s.setup(y, w, **options)
+    assert s.run(3, callback=lambda at: np.bool_(at.iteration < 2)) > 0 and s.iteration == 2
+    for wrong in (-3, 0, 2.5):
+        with pytest.raises(lp.InvalidArgument, match="iterations: expected an integer"):
+            s.run(wrong)
+
+
+def test_an_interrupted_step_has_its_cost():
+    """Ctrl-C arrives when the core has done its step."""
+    A = lp.Network(sequential(12, 3))
+    y, w = observe(A, 5)
+    s, whole = lp.IterativeSolve(A), lp.IterativeSolve(A)
+    for solver in (s, whole):
+        solver.setup(y, w, tol=1e-6)
+    whole.run()
+
+    class Interrupted:
+        def __init__(self, core):
+            self._core = core
+
+        def __getattr__(self, name):
+            return getattr(self._core, name)
+
+        def run(self, iterations):
+            self._core.run(iterations)
+            raise KeyboardInterrupt
+    core, s._core = s._core, Interrupted(s._core)
+    with pytest.raises(KeyboardInterrupt):
+        s.run()
+    s._core = core
+    assert s.iteration == 1 and len(s.cost) == 2
+    s.run()
+    np.testing.assert_array_equal(s.cost, whole.cost)
+
+
+def test_one_thread_at_a_time():
+    A = lp.Network(sequential(12, 3))
+    y, w = observe(A, 5)
+    s, inside, leave, seen = lp.IterativeSolve(A), threading.Event(), threading.Event(), []
+    s.setup(y, w)
+
+    def wait(solver):
+        seen.append(solver.solution().x.shape)   # the thread itself may look
+        inside.set()
+        return leave.wait(60) and False
+    thread = threading.Thread(target=s.run, kwargs={"callback": wait})
+    thread.start()
+    assert inside.wait(60)
+    try:
+        for call in (s.step, s.run, s.solution, s.finalize, lambda: s.setup(y, w)):
+            with pytest.raises(lp.InvalidArgument, match="in use by another thread"):
+                call()
+    finally:
+        leave.set()
+        thread.join()
+    assert seen == [(11, 5)] and s.iteration == 1
+    s.run()
+
+
+def test_wrong_input_names_the_solver():
+    xarray = pytest.importorskip("xarray")
+    A = lp.Network(sequential(4, 2))
+    y = xarray.DataArray(np.ones((5, 2)), dims=("pair", "x"), coords={"pair": [f"2017010{k}_20180101" for k in range(5)]})
+    with pytest.raises(lp.InvalidArgument, match="^solve: y: expected pairs"):
+        lp.solve(A, y)
+    with pytest.raises(lp.InvalidArgument, match="^compare: weights: expected pairs"):
+        lp.compare(A, np.ones((5, 2)), y)
+    torch = pytest.importorskip("torch")
+    for values in ((torch.ones((5, 2), requires_grad=True),), (torch.ones((5, 2)), torch.ones(5, requires_grad=True))):
+        with pytest.raises(lp.InvalidArgument, match="lopsar.torch.solve"):
+            lp.solve(A, *values)

@@ -117,6 +117,39 @@ def test_shapes_labels_and_pickles():
     np.testing.assert_array_equal(x.values, S @ Y)
 
 
+def test_pixels_of_labelled_weights():
+    xarray = pytest.importorskip("xarray")
+    pairs = ["_".join(p) for p in A.pairs]
+
+    def cube(values):
+        return xarray.DataArray(values.reshape(-1, 15, 20), dims=("pair", "y", "x"), coords={"pair": pairs, "x": np.arange(20.0)})
+    y, w = cube(Y), cube(WEIGHTS)
+    expected = (lp.Solve(A, WEIGHTS) @ Y).reshape(N, 15, 20)
+    for weights in (w, w.transpose("pair", "x", "y"), w.transpose("x", "y", "pair")[:, :, ::-1]):
+        S = lp.Solve(A, weights)
+        for op, given, right in ((S, y, expected), (S, y.transpose("x", "pair", "y"), expected), (S.normal @ S.H.H @ A, S @ y, None),
+                                 (A @ S, y, np.tensordot(A.todense(), expected, 1)), (pickle.loads(pickle.dumps(S)), y, expected)):
+            x = op @ given
+            assert set(x.dims[1:]) == {"y", "x"} and list(x.x.values) == list(y.x.values)
+            if right is not None:
+                np.testing.assert_allclose(x.transpose(x.dims[0], "y", "x").values, right, rtol=1e-12, atol=1e-12 * np.abs(right).max())
+        for wrong in (y.rename(x="column"), y.assign_coords(x=np.arange(20.0) + 1)):
+            with pytest.raises(lp.InvalidArgument, match="expected pixels"):
+                S @ wrong
+    of_prior = xarray.DataArray(WEIGHTS[:N].reshape(N, 15, 20) + 1, dims=("parameter", "y", "x"))
+    prior = lp.Prior(np.eye(N), weights=of_prior.transpose("parameter", "x", "y"))
+    right = lp.Solve(A, WEIGHTS, prior=lp.Prior(np.eye(N), weights=WEIGHTS[:N] + 1)) @ Y
+    for weights in (w, w.transpose("pair", "x", "y"), None):
+        if weights is None:
+            right = lp.Solve(A, prior=lp.Prior(np.eye(N), weights=WEIGHTS[:N] + 1)) @ Y
+        x = lp.Solve(A, weights, prior=prior) @ y
+        np.testing.assert_allclose(x.transpose("date", "y", "x").values.reshape(N, -1), right, rtol=1e-12, atol=1e-12 * np.abs(right).max())
+    with pytest.raises(lp.InvalidArgument, match="prior 0, weights: expected pixels"):
+        lp.Solve(A, w.rename(x="column"), prior=prior)
+    shared = lp.Solve(A, w[:, 0, 0])   # of no grid
+    np.testing.assert_allclose((shared @ y).values.reshape(N, -1), lp.Solve(A, WEIGHTS[:, 0]) @ Y, rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize("call", [lambda: lp.Solve(lp.FirstDerivative((4, 1))), lambda: lp.Solve(A, WEIGHTS[1:]), lambda: lp.Solve(A, method="lsqr"),
                                   lambda: lp.Solve(A, prior=np.eye(3)), lambda: lp.Solve(A, prior=lp.Prior(np.eye(N), data=1.0)),
                                   lambda: lp.Solve(A).tosparse(), lambda: lp.Solve(A, damp=-1), lambda: lp.Solve(A, WEIGHTS) @ Y[:, :3],

@@ -65,8 +65,8 @@ class _Krylov(Solver):
         return self._given()
 
     def _count(self, niter: int) -> int:
-        if niter < 0:
-            raise _core.InvalidArgument(f"{type(self).__name__}: expected niter of 0 or more, got {niter}")
+        if isinstance(niter, bool) or not isinstance(niter, (int, np.integer)) or not 0 <= niter <= sys.maxsize:
+            raise _core.InvalidArgument(f"{type(self).__name__}: expected niter as an integer of 0 or more, got {niter!r}")
         return int(niter)
 
     def _given(self) -> np.ndarray:
@@ -95,9 +95,12 @@ class _Krylov(Solver):
             self._M = None
             return None
         self._M = aslinearoperator(M)
-        n = self._operator.shape[1]
-        if self._M.shape[1] != n and self._M.pixelwise:
-            self._M = self._M.over(self._operator.dims[1:])
+        n, dims, given = self._operator.shape[1], self._operator.dims, self._M.shape
+        if given == (dims[0], dims[0]) and len(dims) > 1 and self._M.pixelwise:
+            self._M = self._M.over(dims[1:])
+        if self._M.shape != (n, n):
+            raise _core.ShapeError(f"{type(self).__name__}: expected a preconditioner of shape {(n, n)}"
+                                   + (f", or a pixelwise one of {(dims[0], dims[0])}" if len(dims) > 1 else "") + f", got {given}")
         return self._M._node()
 
     # -- stages ------------------------------------------------------------------------------------------------------

@@ -46,7 +46,11 @@ def _data_of(operators: Sequence[Any], data: Any) -> list[np.ndarray | None]:
         return [None] * len(operators)
     if len(data) != len(operators):
         raise _core.InvalidArgument(f"expected one of dataregs per operator of Regs, {len(operators)}, got {len(data)}")
-    return [_flat(ordered(aslinearoperator(R).H, d), f"dataregs[{i}]") for i, (R, d) in enumerate(zip(operators, data))]
+    made: list[np.ndarray | None] = [_flat(ordered(aslinearoperator(R).H, d), f"dataregs[{i}]") for i, (R, d) in enumerate(zip(operators, data))]
+    for i, (R, d) in enumerate(zip(operators, made)):
+        if d is not None and d.size != R.shape[0]:
+            raise _core.ShapeError(f"dataregs[{i}]: expected {R.shape[0]} values, the rows of Regs[{i}], got {d.size}")
+    return made
 
 
 def _engine(engine: str, who: str) -> str:
@@ -148,7 +152,7 @@ class NormalEquationsInversion(_Inversion):
             return sparse_linalg.cg(self.Op_normal, self.y_normal, x0=start, **kwargs_solver)
         solver = CG(self.Op_normal)
         found, iterations, _ = solver.solve(self.y_normal, start, show=show, **kwargs_solver)
-        return found, 0 if solver.istop == 1 else iterations
+        return found, 0 if solver.istop == 1 else max(iterations, 1)   # of a run that ended before it began, too
 
     def solve(self, y: Any, Regs: Sequence[Any] | None, x0: Any = None, Weight: Any = None, dataregs: Sequence[Any] | None = None,
               epsI: float = 0, epsRs: Sequence[float] | None = None, NRegs: Sequence[Any] | None = None, epsNRs: Sequence[float] | None = None,

@@ -13,9 +13,10 @@ from .cls_leastsquares import NormalEquationsInversion, PreconditionedInversion,
 __all__ = ["normal_equations_inversion", "preconditioned_inversion", "regularized_inversion"]
 
 
-def _shaped(x: np.ndarray, op: Any, y: Any, x0: Any) -> np.ndarray:
-    """The solution in the shape of the model where the data have several axes, flat where data or initial guess are flat."""
-    return x if op.forceflat or np.ndim(y) < 2 or (x0 is not None and np.ndim(x0) == 1) else x.reshape(op.dims)
+def _shaped(x: np.ndarray, op: Any, y: Any, x0: Any, engine: str = "scipy") -> np.ndarray:
+    """The solution in the shape of the model where the data have several axes or, as in PyLops, with engine "pylops"; flat where `x0` is."""
+    flat = op.forceflat or (x0 is not None and np.ndim(x0) == 1) or (np.ndim(y) < 2 and engine != "pylops")
+    return x if flat else x.reshape(op.dims)
 
 
 def normal_equations_inversion(Op: Any, y: Any, Regs: Sequence[Any] | None, x0: Any = None, Weight: Any = None,
@@ -55,9 +56,9 @@ def normal_equations_inversion(Op: Any, y: Any, Regs: Sequence[Any] | None, x0: 
     Returns
     -------
     x : array
-        Of shape dims where `y` has several axes (or, as in PyLops, with engine "pylops" and no `x0`), else flat.
+        Of shape dims where `y` has several axes or, as in PyLops, with engine "pylops"; flat where `x0` is, and else.
     istop : int
-        0: converged; otherwise the number of iterations.
+        0: converged; otherwise the number of iterations, at least 1.
 
     Raises
     ------
@@ -73,9 +74,7 @@ def normal_equations_inversion(Op: Any, y: Any, Regs: Sequence[Any] | None, x0: 
     """
     op = lifted(Op, y)
     x, istop = NormalEquationsInversion(op).solve(y, Regs, x0, Weight, dataregs, epsI, epsRs, NRegs, epsNRs, engine, show, **kwargs_solver)
-    if engine == "pylops" and x0 is None and not op.forceflat:
-        return x.reshape(op.dims), istop
-    return _shaped(x, op, y, x0), istop
+    return _shaped(x, op, y, x0, engine), istop
 
 
 def regularized_inversion(Op: Any, y: Any, Regs: Sequence[Any] | None, x0: Any = None, Weight: Any = None, dataregs: Sequence[Any] | None = None,
@@ -108,7 +107,7 @@ def regularized_inversion(Op: Any, y: Any, Regs: Sequence[Any] | None, x0: Any =
     Returns
     -------
     x : array
-        Of shape dims where `y` has several axes, else flat.
+        Of shape dims where `y` has several axes or, as in PyLops, with engine "pylops"; flat where `x0` is, and else.
     istop, itn, r1norm, r2norm
         As of that function, for the stacked system.
 
@@ -119,7 +118,7 @@ def regularized_inversion(Op: Any, y: Any, Regs: Sequence[Any] | None, x0: Any =
     """
     op = lifted(Op, y)
     result: Any = RegularizedInversion(op).solve(y, Regs, x0, Weight, dataregs, epsRs, engine, show, **kwargs_solver)
-    return _shaped(result[0], op, y, x0), *result[1:]
+    return _shaped(result[0], op, y, x0, engine), *result[1:]
 
 
 def preconditioned_inversion(Op: Any, y: Any, P: Any, x0: Any = None, engine: str = "scipy", show: bool = False,
