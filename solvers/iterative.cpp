@@ -208,7 +208,7 @@ class Engine {
         body(c);
         continue;
       }
-      for (T* row : {tile.rank, tile.squares, tile.iterations, tile.status}) std::fill_n(row + c, tile.lane, T(0));
+      for (T* row : {tile.rank, tile.norm, tile.iterations, tile.status}) std::fill_n(row + c, tile.lane, T(0));
     }
   }
   void begin(const SystemTile<T>& tile, int c, T* state, T* scratch) const {

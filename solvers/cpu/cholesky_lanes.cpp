@@ -1,7 +1,10 @@
 // Compiled once per instruction-set level: nothing here may leave a weak symbol that another level's object could share.
 #include <lopsar/operators/lanes/target.hpp>
 
+#include <cstdint>
+
 #include <lopsar/solvers/cpu/cholesky.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
 #include <lopsar/solvers/status.hpp>
 
 namespace lopsar::cpu {
@@ -68,6 +71,13 @@ struct Group {
     });
     return sum;
   }
+  // sqrt(sum of w e^2) of the observations where that sum leaves the range of the arithmetic.
+  V residual_norm() const {
+    product<V>(task.matrix, task.observations, values, x, [&](int k, V ax) { rows.set(k, root(w[k]) * (y[k] - ax)); });
+    return norm_of<V>([&](auto use) {
+      for (int k = 0; k < task.observations; ++k) use(rows[k]);
+    });
+  }
   // columns = b - N x; sum of w e^2.
   LOPSAR_HD V residual() const {
     const V squares = weighted_residual(task.matrix.rows);
@@ -105,7 +115,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     io<V>::store(tile.iterations + c, zero);
     const bool needed = !task.normal && !task.everywhere;  // observations
     if (needed && !some(count > zero)) {
-      io<V>::store(tile.rank + c, zero), io<V>::store(tile.squares + c, zero), io<V>::store(tile.status + c, zero);
+      io<V>::store(tile.rank + c, zero), io<V>::store(tile.norm + c, zero), io<V>::store(tile.status + c, zero);
       continue;
     }
     Group<V> group(task, tile, c);
@@ -171,18 +181,24 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
         squares = at_least(squares - step, zero);
       }
     }
-    if (task.normal || !task.squares) squares = zero;
-    else if (!known) squares = group.weighted_residual(task.observations);
-    io<V>::store(tile.squares + c, squares);
+    V norm = zero;
+    if (!task.normal && task.norm) {
+      if (!known) squares = group.weighted_residual(task.observations);
+      norm = root(squares);
+      const auto unsafe = !safe_squares(squares);
+      if (some(unsafe)) norm = choose(unsafe, group.residual_norm(), norm);
+    }
+    io<V>::store(tile.norm + c, norm);
     io<V>::store(tile.rank + c, result.rank);
     const auto deficient = result.rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
-    if (task.reveal && some(deficient)) {
-      undetermined<V>(task.program, task.negligible, group.factors, group.columns);
-      const V nan(T(0) / T(0));
-      auto mark = deficient;
-      if constexpr (narrow) mark = deficient & (io<V>::load(tile.iterations + c) < half);
-      for (int j = 0; j < n; ++j) x.set(j, choose(mark & (choose(beyond, one, group.columns[j]) > half), nan, x[j]));
+    if constexpr (!narrow) {  // of float32, what is deficient went to float64
+      if (task.reveal && some(deficient)) {
+        undetermined<false, V>(task.program, task.by_row, task.by_column, group.values, group.w, V(task.damp2), task.noise, group.factors, group.rows,
+                               NullVector<packed_rows<V>>{group.columns, group.neighbors, group.slots, group.more});
+        const V nan(T(0) / T(0));
+        for (int j = 0; j < n; ++j) x.set(j, choose(deficient & (choose(beyond, one, group.columns[j]) > half), nan, x[j]));
+      }
     }
   }
 }
@@ -205,7 +221,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
       return here;
     };
     part.y = take(rows), part.w = take(rows), part.values = take(task.values), part.x = take(columns);
-    part.count = take(1), part.flaw = take(1), part.rank = take(1), part.squares = take(1), part.iterations = take(1), part.status = take(1);
+    part.count = take(1), part.flaw = take(1), part.rank = take(1), part.norm = take(1), part.iterations = take(1), part.status = take(1);
     part.scratch = next;
   }
   int pixel[lanes_];
@@ -221,10 +237,15 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     copy(tile.y, part.y, rows), copy(tile.w, part.w, rows), copy(tile.values, part.values, task.values), copy(tile.x, part.x, columns);
     for (int l = 0; l < lanes_; ++l) part.count[l] = l < filled ? static_cast<double>(tile.count[pixel[l]]) : 0.0;
     solve_groups<W>(wide, part);
+    const auto narrow = [](double x, float* flaw) {
+      const float held = converted<float>(x);
+      if (magnitude(held) > 3.40282347e+38f) *flaw = 1;
+      return held;
+    };
     for (int l = 0; l < filled; ++l) {
       const int p = pixel[l];
-      for (int j = 0; j < columns; ++j) tile.x[place(columns, j, p)] = static_cast<float>(part.x[j * lanes_ + l]);
-      tile.rank[p] = static_cast<float>(part.rank[l]), tile.squares[p] = static_cast<float>(part.squares[l]);
+      for (int j = 0; j < columns; ++j) tile.x[place(columns, j, p)] = narrow(part.x[j * lanes_ + l], tile.flaw + p);
+      tile.rank[p] = static_cast<float>(part.rank[l]), tile.norm[p] = converted<float>(part.norm[l]);
       tile.status[p] = static_cast<float>(part.status[l]);
     }
     filled = 0;

@@ -34,7 +34,13 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
     const auto result =
         edge_flow<V, Q, I>(program, pseudo, y, w, w_min, count, packed_rows<V>{tile.slots}, factors, packed_rows<V>{tile.neighbors}, x, next);
     io<V>::store(tile.rank + c, result.rank);
-    io<V>::store(tile.quality + c, result.quality);
+    V quality = result.quality;
+    if constexpr (Q == Quality::residual_norm) {
+      quality = root(result.quality);
+      const auto unsafe = !safe_squares(result.quality);
+      if (some(unsafe)) quality = choose(unsafe, residual_norm<V>(program, y, w, x), quality);
+    }
+    io<V>::store(tile.quality + c, quality);
     // Where nothing is missing, the network itself says how often a date is seen (the caller checks that once).
     if (redundancy)
       io<V>::store(tile.redundancy + c, some(count < V(T(s.pairs))) ? least_redundancy<V>(s.incident.data(), s.dates, exempt, w) : V(T(1e9)));

@@ -1,7 +1,6 @@
 // A tile of pixels of a System on the CPU: filled from the caller's blocks, solved lane group by lane group, written back.
 #pragma once
 #include <cstddef>
-#include <cstdint>
 
 #include <lopsar/operators/field.hpp>
 #include <lopsar/operators/lanes/dispatch.hpp>
@@ -30,8 +29,8 @@ struct SystemTile {
   T* variances = nullptr;        // (columns), where asked for
   T* history = nullptr;          // (iterations + 1), where asked for: filled with NaN before
   T* count = nullptr;            // valid observations; a pixel without any must come to no harm and do none
-  T* flaw = nullptr;             // > 0: input that no arithmetic can use; its rows are missing
-  T *rank = nullptr, *squares = nullptr, *iterations = nullptr;  // squares: sum of w e^2 over the observations
+  T* flaw = nullptr;             // > 0: input that no arithmetic can use (its rows are missing), or a solution beyond the numbers that T has
+  T *rank = nullptr, *norm = nullptr, *iterations = nullptr;  // norm: |W^(1/2)(A x - y)| of the observations
   T* status = nullptr;   // number of the Status of a pixel that was solved: ok, rank_deficient, not_converged, breakdown
   NextTileRows next{};   // a solver may ask for it while it computes (AskAhead)
   T* scratch = nullptr;  // of one lane group, aligned to 64 bytes; left as it was by the group before
@@ -78,6 +77,8 @@ struct SystemKernels {
   void (*load)(const RowSource<S>* sources, int rows, int observations, std::size_t first, std::size_t n, SystemTile<T>& tile);
   // Fills (rows) from a block, or from a null block with 0.
   void (*load_rows)(ConstBlock<S> block, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, T* to);
+  // Makes flaw 1 where a number of (rows) is beyond what a block can hold; NaN is not.
+  void (*mark_overflow)(const T* from, int rows, const SystemTile<T>& tile);
   // Writes (rows) to a block; NaN where keep[pixel] is 0.
   void (*write_rows)(const T* from, const T* keep, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, Block<S> block);
 };

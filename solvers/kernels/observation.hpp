@@ -12,6 +12,19 @@ inline constexpr T largest_weight = sizeof(T) == 4 ? T(1e18f) : T(1e100);
 template <class T>
 inline constexpr T largest_flow = sizeof(T) == 4 ? T(1e30f) : T(1e200);  // weight times datum
 
+// A number in another precision. What is not 0 stays so: a weight that vanished would pass for a missing observation. Beyond the range it is infinite.
+template <class T, class S>
+LOPSAR_HD T converted(S value) {
+  if constexpr (sizeof(T) >= sizeof(S)) return static_cast<T>(value);
+  else {
+    constexpr S least(1.17549435e-38f), most(3.40282347e+38f);
+    const S size = magnitude(value);
+    const S held = size > most ? S(0) : size < least && size > S(0) ? least : size;  // a conversion out of range is undefined
+    const T v = size > most ? T(1) / T(0) : static_cast<T>(held);
+    return value < S(0) ? -v : v;
+  }
+}
+
 // Oriented datum, weight and whether both are there. sign: orientation of the pair in the elimination. *flaw becomes 1 where the observation is
 // present but unusable: y infinite or beyond 5e29, a weight negative, infinite or outside the range above, or too large a product of both.
 template <class V>
