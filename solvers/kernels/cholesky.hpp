@@ -319,10 +319,11 @@ LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const Sy
     V sum = u[j] * inverse, e = error[j] * inverse, all = magnitude(sum);
     for (int a = 0; a < m; ++a) {
       const int i = op[a];
-      const V l = factors[at + 2 + a], t = l * u[i];
+      // What dependent columns do is in the right-hand side.
+      const V l = factors[at + 2 + a], length = scale[i], ui = choose(length > zero, u[i], zero), t = l * ui;
       sum = sum - t;
       all = all + magnitude(t);
-      e = e + madd(magnitude(l), error[i], own * magnitude(u[i] * scale[i]));
+      e = e + madd(magnitude(l), error[i], own * magnitude(ui * length));
     }
     const auto independent = scale[j] > zero, left = magnitude(sum) > at_most(e, cancelled * all);
     u.set(j, choose(independent, choose(left, sum, zero), u[j]));

@@ -675,7 +675,7 @@ TEST_CASE("cholesky and QR: unknowns that weak rows tie to undetermined ones", "
 // An unknown that no row touches, or that others determine exactly, keeps its value beside those that are lost.
 TEST_CASE("cholesky and QR: what a null vector does not touch keeps its value", "[solvers][cholesky][qr][rank]") {
   // Columns 0, 1: well determined; 2, 3: only as a sum, which column 1 meets, too; 4: in a block of its own; 5: untouched.
-  for (const double weight : {1.0, 1e-10, 1e-30}) {
+  for (const double weight : {1.0, 1e-10, 1e-20}) {
     const LinearOperator model = lopsar::Pattern({6, 6}, {{0, 0, 1, -1}, {0, 1, 0.3, -1}, {1, 1, 2, -1}, {2, 1, 0.7, -1}, {2, 2, 1.1, -1}, {2, 3, 1.3, -1},
                                                           {3, 0, 0.1, -1}, {3, 2, 2.2, -1}, {3, 3, 2.6, -1}, {4, 4, 3, -1}, {5, 0, 1, -1}});
     Grid<double> y(6, 1), w(6, 1);
