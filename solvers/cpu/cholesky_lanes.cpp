@@ -109,7 +109,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
   constexpr bool narrow = sizeof(T) == 4;
   const int n = task.program.columns;
   const V zero(T(0)), one(T(1)), half(T(0.5)), all(T(n) - T(0.5));
-  AskAhead ahead(tile.next, task.program.calls * (tile.pixels / width<V>));
+  auto ahead = ask_ahead(tile.next, task.program.calls * (tile.pixels / width<V>));
   for (int c = 0; c < tile.pixels; c += width<V>) {
     const V count = io<V>::load(tile.count + c);
     io<V>::store(tile.iterations + c, zero);
@@ -130,13 +130,9 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
       result.rank = choose(alike, V(task.shared_rank), result.rank);
       result.weak = choose(alike, V(task.shared_weak), result.weak);
     }
-    // No more than there are rows, whatever the pivots say.
     auto beyond = one < zero;
     if (!(task.damp2 > T(0)) && some(count < all)) {
-      V present = zero;
-      for (int k = 0; k < task.matrix.rows; ++k) present = present + choose(group.w[k] > zero, one, zero);
-      beyond = result.rank > present + half;
-      result.rank = choose(beyond, present, result.rank);
+      beyond = limit_rank<V>(task.matrix.rows, group.w, result.rank);
       result.weak = choose(beyond, one, result.weak);
     }
     if (task.normal) {

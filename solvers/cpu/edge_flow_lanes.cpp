@@ -18,7 +18,7 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
   constexpr int W = width<V>;
   const V zero(T(0)), one(T(1));
   const auto program = s.program<I>();
-  NextTile<T> next(tile, s.pairs, tile_pixels<T> / W * 2 * (s.dates - 1));
+  Spread<NextRow<T>> next(NextRow<T>(tile), s.pairs, tile_pixels<T> / W * 2 * (s.dates - 1));
   for (int c = 0; c < tile_pixels<T>; c += W) {
     const V count = io<V>::load(tile.count + c);
     if (!some(count > zero)) {

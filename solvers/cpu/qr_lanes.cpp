@@ -22,14 +22,8 @@ void solve(const void* self, SystemTile<double>& tile) {
     const std::ptrdiff_t lane_ = width<V>;
     const packed_rows<V> factors{tile.scratch}, theta{tile.scratch + task.factors.factor_rows * lane_}, work{theta.p + n * lane_};
     V rank = rotate<V>(task.givens, task.by_row, task.by_column, values, y, w, V(task.damp2), task.tau, factors, theta, work);
-    // No more than there are rows, whatever the pivots say.
     auto beyond = zero > half;
-    if (!(task.damp2 > 0) && some(count < all)) {
-      V present = zero;
-      for (int k = 0; k < rows; ++k) present = present + choose(w[k] > zero, V(1.0), zero);
-      beyond = rank > present + half;
-      rank = choose(beyond, present, rank);
-    }
+    if (!(task.damp2 > 0) && some(count < all)) beyond = limit_rank<V>(rows, w, rank);
     if (task.normal) {
       const auto finite = all_finite<V>(n, x);
       if (some(!finite)) io<V>::store(tile.flaw + c, choose(finite, io<V>::load(tile.flaw + c), V(1.0)));

@@ -78,6 +78,18 @@ LOPSAR_HD V row_squares(const SystemMatrix<value_t<V>>& a, int i, Values values,
   return total;
 }
 
+// Without damping the rank is at most the number of rows that are there, whatever the pivots say. Returns where it was more.
+template <class V, class Data>
+LOPSAR_HD mask_t<V> limit_rank(int rows, Data w, V& rank) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1));
+  V present = zero;
+  for (int k = 0; k < rows; ++k) present = present + choose(w[k] > zero, one, zero);
+  const auto beyond = rank > present + V(T(0.5));
+  rank = choose(beyond, present, rank);
+  return beyond;
+}
+
 // sum_j |a_ij| |x_j| of row i: what rounding of row_product() is relative to.
 template <class V, class Values, class Rows>
 LOPSAR_HD V row_magnitude(const SystemMatrix<value_t<V>>& a, int i, Values values, Rows x) {
