@@ -67,7 +67,7 @@ std::optional<PriorEdges<T>> as_edges(const Network& network, const SolveOptions
       if (!edge) return {};
       found.pairs.push_back({row.size() == 1 ? network.reference() : date(row[1].column), date(row[0].column)});
       const auto source = detail::row_source<T>("prior", prior.data, prior.weights, rows.size(), pixels, i);
-      found.edges.push_back({source, kernels::converted<T>(row[0].coefficient)});
+      found.edges.push_back({source, static_cast<T>(kernels::kept<T>(row[0].coefficient))});
       found.range = found.range && (row[0].coefficient == 0 || carries(weights, row[0].coefficient, source.w ? -1 : static_cast<double>(source.w_all)));
     }
   }
@@ -136,7 +136,7 @@ void run_converted(const Network& network, const EdgeFlow& edge_flow, ConstBlock
       auto& to = values.emplace_back(block.rows * block.pixels);
       cpu::for_pixels(block.pixels, 1024, options.threads, [&](std::size_t from, std::size_t end) {
         for (std::size_t i = 0; i < block.rows; ++i)
-          for (std::size_t p = from; p < end; ++p) to[i * block.pixels + p] = kernels::converted<A>(block.row(i)[p]);
+          for (std::size_t p = from; p < end; ++p) to[i * block.pixels + p] = static_cast<A>(kernels::kept<A>(block.row(i)[p]));
       });
       return {to.data(), block.rows, block.pixels};
     };
@@ -157,8 +157,8 @@ void run_converted(const Network& network, const EdgeFlow& edge_flow, ConstBlock
     }
     cpu::for_pixels(n, 1024, options.threads, [&](std::size_t from, std::size_t end) {
       for (std::size_t i = 0; i < unknowns; ++i)
-        for (std::size_t p = from; p < end; ++p) output.x.row(i)[first + p] = kernels::converted<S>(x[i * n + p]);
-      for (std::size_t p = from; p < end && output.residual_norm; ++p) output.residual_norm[first + p] = kernels::converted<S>(norms[p]);
+        for (std::size_t p = from; p < end; ++p) output.x.row(i)[first + p] = static_cast<S>(kernels::within<S>(x[i * n + p]));
+      for (std::size_t p = from; p < end && output.residual_norm; ++p) output.residual_norm[first + p] = static_cast<S>(kernels::within<S>(norms[p]));
     });
   }
 }

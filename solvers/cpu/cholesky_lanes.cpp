@@ -234,14 +234,14 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     for (int l = 0; l < lanes_; ++l) part.count[l] = l < filled ? static_cast<double>(tile.count[pixel[l]]) : 0.0;
     solve_groups<W>(wide, part);
     const auto narrow = [](double x, float* flaw) {
-      const float held = converted<float>(x);
-      if (magnitude(held) > 3.40282347e+38f) *flaw = 1;
-      return held;
+      const double held = within<float>(x);
+      if (magnitude(held) > 3.40282347e+38) *flaw = 1;
+      return static_cast<float>(held);
     };
     for (int l = 0; l < filled; ++l) {
       const int p = pixel[l];
       for (int j = 0; j < columns; ++j) tile.x[place(columns, j, p)] = narrow(part.x[j * lanes_ + l], tile.flaw + p);
-      tile.rank[p] = static_cast<float>(part.rank[l]), tile.norm[p] = converted<float>(part.norm[l]);
+      tile.rank[p] = static_cast<float>(part.rank[l]), tile.norm[p] = static_cast<float>(within<float>(part.norm[l]));
       tile.status[p] = static_cast<float>(part.status[l]);
     }
     filled = 0;

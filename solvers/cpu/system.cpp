@@ -85,7 +85,7 @@ void run(const SystemTask<S, T>& task) {
       if (task.rank) task.rank[p] = solved ? static_cast<std::int32_t>(tile.rank[c]) : 0;
       if (task.valid) task.valid[p] = solved ? static_cast<std::int32_t>(tile.count[c]) : 0;
       if (task.iterations) task.iterations[p] = solved ? static_cast<std::int32_t>(tile.iterations[c]) : 0;
-      if (task.residual_norm) task.residual_norm[p] = solved ? kernels::converted<S>(tile.norm[c]) : std::numeric_limits<S>::quiet_NaN();
+      if (task.residual_norm) task.residual_norm[p] = solved ? static_cast<S>(kernels::within<S>(tile.norm[c])) : std::numeric_limits<S>::quiet_NaN();
     }
     std::fill(space.keep + n, space.keep + tile_size, T(0));
   };

@@ -16,9 +16,12 @@ LOPSAR_HD V load_as(const S* from) {
   using T = value_t<V>;
   if constexpr (sizeof(S) == sizeof(T)) return io<V>::load_any(from);
   else {
-    alignas(64) T narrow[width<V>];
-    for (int l = 0; l < width<V>; ++l) narrow[l] = converted<T>(from[l]);
-    return io<V>::load(narrow);
+    using W = native<S>;
+    alignas(64) S held[longest_tile];
+    alignas(64) T other[width<V>];
+    for (int l = 0; l < width<V>; l += width<W>) io<W>::store(held + l, kept<T>(io<W>::load_any(from + l)));
+    for (int l = 0; l < width<V>; ++l) other[l] = static_cast<T>(held[l]);
+    return io<V>::load(other);
   }
 }
 
@@ -48,7 +51,7 @@ void load(const RowSource<S>* sources, int rows, int observations, std::size_t f
     const auto& source = sources[k];
     const S* y = source.y ? readable(source.y + first, n, tile.pixels, y_copy) : nullptr;
     const S* w = source.w ? readable(source.w + first, n, tile.pixels, w_copy) : nullptr;
-    const V y_all(converted<T>(source.y_all)), w_all(converted<T>(source.w_all));
+    const V y_all(static_cast<T>(kept<T>(source.y_all))), w_all(static_cast<T>(kept<T>(source.w_all)));
     Place at(k, rows, tile.lane);
     for (int p = 0; p < tile.pixels; p += step, at.next(step)) {
       V weight;
@@ -82,12 +85,12 @@ void write_rows(const T* from, const T* keep, int rows, std::size_t first, std::
     Place at(i, rows, tile.lane);
     for (int p = 0; p < tile.pixels; p += width<V>, at.next(width<V>)) {
       const V value = io<V>::load(from + at.offset);
-      io<V>::store(row + p, choose(io<V>::load(keep + p) > half, value, nan));
+      io<V>::store(row + p, choose(io<V>::load(keep + p) > half, within<S>(value), nan));
     }
     S* to = block.row(static_cast<std::size_t>(i)) + first;
     if constexpr (sizeof(S) == sizeof(T)) stream_row<native<S>>(to, row, n);
     else {
-      for (int p = 0; p < tile.pixels; ++p) other[p] = converted<S>(row[p]);
+      for (int p = 0; p < tile.pixels; ++p) other[p] = static_cast<S>(row[p]);
       stream_row<native<S>>(to, other, n);
     }
   }

@@ -12,16 +12,21 @@ inline constexpr T largest_weight = sizeof(T) == 4 ? T(1e18f) : T(1e100);
 template <class T>
 inline constexpr T largest_flow = sizeof(T) == 4 ? T(1e30f) : T(1e200);  // weight times datum
 
-// A number in another precision. What is not 0 stays so: a weight that vanished would pass for a missing observation. Beyond the range it is infinite.
-template <class T, class S>
-LOPSAR_HD T converted(S value) {
-  if constexpr (sizeof(T) >= sizeof(S)) return static_cast<T>(value);
+// Numbers on their way to the precision T: infinite beyond its range, where a conversion is undefined.
+template <class T, class V>
+LOPSAR_HD V within(V value) {
+  using S = value_t<V>;
+  if constexpr (sizeof(T) >= sizeof(S)) return value;
+  else return choose(magnitude(value) > V(S(3.40282347e+38f)), value * V(S(1) / S(0)), value);
+}
+// What is not 0 stays so, too: a weight that vanished would pass for a missing observation.
+template <class T, class V>
+LOPSAR_HD V kept(V value) {
+  using S = value_t<V>;
+  if constexpr (sizeof(T) >= sizeof(S)) return value;
   else {
-    constexpr S least(1.17549435e-38f), most(3.40282347e+38f);
-    const S size = magnitude(value);
-    const S held = size > most ? S(0) : size < least && size > S(0) ? least : size;  // a conversion out of range is undefined
-    const T v = size > most ? T(1) / T(0) : static_cast<T>(held);
-    return value < S(0) ? -v : v;
+    const V zero(S(0)), least(S(1.17549435e-38f)), size = magnitude(value);
+    return choose((size > zero) & (size < least), choose(value < zero, zero - least, least), within<T>(value));
   }
 }
 
