@@ -1,61 +1,55 @@
 #include <lopsar/solvers/cholesky.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
-#include <set>
 #include <tuple>
 #include <utility>
-
-#include <Eigen/OrderingMethods>
-#include <Eigen/SparseCore>
 
 namespace lopsar::detail {
 namespace {
 
 using Pair = std::pair<int, int>;
-using Structure = std::vector<std::vector<int>>;  // per column, or position: the others that share an entry with it
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
+// Entries of the system with where those of a row, or a column, stand.
+struct Entries {
+  const std::vector<System::Entry>& all;  // by row
+  std::vector<std::size_t> row_start;
+  std::vector<std::vector<std::size_t>> of_column;
+
+  explicit Entries(const System& system) : all(system.entries()), row_start(at(system.rows()) + 1), of_column(at(system.columns())) {
+    for (const auto& e : all) ++row_start[at(e.row) + 1];
+    for (std::size_t k = 1; k < row_start.size(); ++k) row_start[k] += row_start[k - 1];
+    for (std::size_t e = 0; e < all.size(); ++e) of_column[at(all[e].column)].push_back(e);
+  }
+};
+
+bool together(const std::vector<int>& block, int i, int j) { return block.empty() || block[at(i)] == block[at(j)]; }
+
 Structure structure_of(const System& system, const std::vector<int>& block) {
-  std::vector<std::set<int>> beside(at(system.columns()));
-  const auto& entries = system.entries();
-  for (std::size_t first = 0, next; first < entries.size(); first = next) {
-    for (next = first; next < entries.size() && entries[next].row == entries[first].row;) ++next;
-    for (std::size_t a = first; a < next; ++a)
-      for (std::size_t b = first; b < next; ++b) {
-        const int i = entries[a].column, j = entries[b].column;
-        if (i != j && (block.empty() || block[at(i)] == block[at(j)])) beside[at(i)].insert(j);
+  const Entries entries(system);
+  Structure beside(at(system.columns()));
+  std::vector<int> seen(at(system.columns()), -1);
+  for (int j = 0; j < system.columns(); ++j) {
+    seen[at(j)] = j;
+    for (const std::size_t e : entries.of_column[at(j)]) {
+      const auto row = at(entries.all[e].row);
+      for (std::size_t a = entries.row_start[row]; a < entries.row_start[row + 1]; ++a) {
+        const int i = entries.all[a].column;
+        if (seen[at(i)] == j) continue;
+        seen[at(i)] = j;
+        if (together(block, i, j)) beside[at(j)].push_back(i);
       }
+    }
+    std::sort(beside[at(j)].begin(), beside[at(j)].end());
   }
-  Structure s;
-  for (const auto& set : beside) s.emplace_back(set.begin(), set.end());
-  return s;
+  return beside;
 }
 
-// Positions of the neighbors of each column at its elimination, by position, sorted.
-Structure fill_in(const std::vector<int>& order, const Structure& beside) {
-  std::vector<int> position(order.size());
-  for (std::size_t q = 0; q < order.size(); ++q) position[at(order[q])] = static_cast<int>(q);
-  std::vector<std::set<int>> later(order.size());
-  for (std::size_t j = 0; j < beside.size(); ++j)
-    for (const int i : beside[j])
-      if (position[at(i)] > position[j]) later[at(position[j])].insert(position[at(i)]);
-  Structure neighbors(order.size());
-  for (std::size_t q = 0; q < order.size(); ++q) {
-    neighbors[q].assign(later[q].begin(), later[q].end());
-    // What a column leaves to the first of its neighbors reaches the others from there.
-    if (!neighbors[q].empty()) later[at(neighbors[q][0])].insert(neighbors[q].begin() + 1, neighbors[q].end());
-  }
-  return neighbors;
-}
-
-// Loads, multiply-adds and stores of elimination and substitution.
-std::size_t predicted_cost(const Structure& neighbors) {
-  std::size_t cost = 0;
-  for (const auto& n : neighbors) cost += n.size() * (n.size() + 1) / 2 * 3 + n.size() * 8 + 20;
-  return cost;
-}
+// Loads, multiply-adds and stores of elimination and substitution of a column.
+std::size_t cost(std::size_t neighbors) { return neighbors * (neighbors + 1) / 2 * 3 + neighbors * 8 + 20; }
 
 std::vector<int> natural(int columns) {
   std::vector<int> order;
@@ -66,22 +60,6 @@ std::vector<int> natural(int columns) {
 std::vector<int> dense_last(const Structure& beside) {
   auto order = natural(static_cast<int>(beside.size()));
   std::stable_partition(order.begin(), order.end(), [&](int j) { return 2 * beside[at(j)].size() < beside.size(); });
-  return order;
-}
-
-std::vector<int> minimum_degree(const Structure& beside) {
-  const int columns = static_cast<int>(beside.size());
-  std::vector<Eigen::Triplet<double>> entries;
-  for (int j = 0; j < columns; ++j) {
-    entries.emplace_back(j, j, 1.0);
-    for (const int i : beside[at(j)]) entries.emplace_back(i, j, 1.0);
-  }
-  Eigen::SparseMatrix<double> pattern(columns, columns);
-  pattern.setFromTriplets(entries.begin(), entries.end());
-  Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, int> permutation;
-  Eigen::AMDOrdering<int>()(pattern, permutation);
-  std::vector<int> order;
-  for (int q = 0; q < columns; ++q) order.push_back(permutation.indices()[q]);
   return order;
 }
 
@@ -103,126 +81,121 @@ struct Panel {
 
 // c_ki c_kj of row k, times values.
 struct Contribution {
-  int column, i, value_a, value_b, row;  // column: position j, i >= j
+  int i, value_a, value_b, row;  // position i >= j
   double coefficient;
 };
 
-std::vector<Contribution> contributions(const System& system, const std::vector<int>& block, const std::vector<int>& position) {
+// Those to the entries of column j of N, by place.
+std::vector<Contribution> contributions(const Entries& entries, const std::vector<int>& block, const std::vector<int>& position, int j) {
   std::vector<Contribution> all;
-  const auto& entries = system.entries();
-  for (std::size_t first = 0, next; first < entries.size(); first = next) {
-    for (next = first; next < entries.size() && entries[next].row == entries[first].row;) ++next;
-    for (std::size_t a = first; a < next; ++a)
+  const auto& own = entries.of_column[at(j)];
+  for (std::size_t first = 0, next; first < own.size(); first = next) {
+    const int row = entries.all[own[first]].row;
+    for (next = first; next < own.size() && entries.all[own[next]].row == row;) ++next;
+    for (std::size_t a = entries.row_start[at(row)]; a < entries.row_start[at(row) + 1]; ++a)
       for (std::size_t b = first; b < next; ++b) {
-        const auto &u = entries[a], &v = entries[b];
-        if (position[at(u.column)] < position[at(v.column)]) continue;
-        if (!block.empty() && block[at(u.column)] != block[at(v.column)]) continue;
-        all.push_back({position[at(v.column)], position[at(u.column)], std::max(u.value, v.value), std::min(u.value, v.value), u.row,
-                       u.coefficient * v.coefficient});
+        const auto &u = entries.all[a], &v = entries.all[own[b]];
+        if (position[at(u.column)] < position[at(j)] || !together(block, u.column, j)) continue;
+        all.push_back({position[at(u.column)], std::max(u.value, v.value), std::min(u.value, v.value), row, u.coefficient * v.coefficient});
       }
   }
-  const auto place = [](const Contribution& c) { return std::tie(c.column, c.i, c.value_a, c.value_b, c.row); };
+  const auto place = [](const Contribution& c) { return std::tie(c.i, c.value_a, c.value_b, c.row); };
   std::stable_sort(all.begin(), all.end(), [&](const auto& x, const auto& y) { return place(x) < place(y); });
-  std::vector<Contribution> merged;
+  std::size_t kept = 0;
   for (const auto& c : all) {
-    if (!merged.empty() && place(merged.back()) == place(c)) merged.back().coefficient += c.coefficient;
-    else merged.push_back(c);
+    if (kept > 0 && place(all[kept - 1]) == place(c)) all[kept - 1].coefficient += c.coefficient;
+    else all[kept++] = c;
   }
-  return merged;
+  all.resize(kept);
+  return all;
 }
 
-// Panels of the columns, in the order in which they are needed: the first column of each.
-std::vector<std::vector<Panel>> panels_of(int columns, const std::vector<Contribution>& all) {
+// Panels of the columns, in the order in which they are needed: the first column of each. Contributions of one column are there at a time.
+std::vector<std::vector<Panel>> panels_of(const System& system, const std::vector<int>& block, const std::vector<int>& order,
+                                          const std::vector<int>& position) {
   constexpr std::size_t shared_rows = 16;  // longer lists of rows serve several columns at once
+  const Entries entries(system);
   std::map<std::pair<int, Rows>, std::vector<Accumulator>> found;
   std::map<Rows, int> first_column;
-  for (std::size_t first = 0, next; first < all.size(); first = next) {
-    std::size_t groups = 0;
-    for (next = first; next < all.size() && all[next].column == all[first].column && all[next].i == all[first].i; ++next)
-      groups += next == first || all[next].value_a != all[next - 1].value_a || all[next].value_b != all[next - 1].value_b;
-    const Pair entry{all[first].i, all[first].column};
-    // Where nearly every row has values of its own they are multiplied row by row, else after the sum of a group.
-    const bool valued = groups > 1 && 4 * groups > next - first;
-    const auto keep = [&](Rows rows, Accumulator accumulator) {
-      int column = entry.second;
-      if (rows.items.size() >= shared_rows) column = first_column.try_emplace(rows, column).first->second;
-      found[{column, std::move(rows)}].push_back(std::move(accumulator));
-    };
-    if (valued) {
-      // Rows without values first: they form a group of their own.
-      Rows rows{true, {}}, plain;
-      Accumulator a{entry, -1, -1, {}}, b{entry, -1, -1, {}};
-      for (std::size_t c = first; c < next; ++c) {
-        if (all[c].value_a < 0) {
-          plain.items.push_back(all[c].row);
-          b.coefficient.push_back(all[c].coefficient);
-        } else {
-          rows.items.insert(rows.items.end(), {all[c].row, all[c].value_a, all[c].value_b});
-          a.coefficient.push_back(all[c].coefficient);
+  for (int q = 0; q < static_cast<int>(order.size()); ++q) {
+    const auto all = contributions(entries, block, position, order[at(q)]);
+    for (std::size_t first = 0, next; first < all.size(); first = next) {
+      std::size_t groups = 0;
+      for (next = first; next < all.size() && all[next].i == all[first].i; ++next)
+        groups += next == first || all[next].value_a != all[next - 1].value_a || all[next].value_b != all[next - 1].value_b;
+      const Pair entry{all[first].i, q};
+      // Where nearly every row has values of its own they are multiplied row by row, else after the sum of a group.
+      const bool valued = groups > 1 && 4 * groups > next - first;
+      const auto keep = [&](Rows rows, Accumulator accumulator) {
+        int column = entry.second;
+        if (rows.items.size() >= shared_rows) column = first_column.try_emplace(rows, column).first->second;
+        found[{column, std::move(rows)}].push_back(std::move(accumulator));
+      };
+      if (valued) {
+        // Rows without values first: they form a group of their own.
+        Rows rows{true, {}}, plain;
+        Accumulator a{entry, -1, -1, {}}, b{entry, -1, -1, {}};
+        for (std::size_t c = first; c < next; ++c) {
+          if (all[c].value_a < 0) {
+            plain.items.push_back(all[c].row);
+            b.coefficient.push_back(all[c].coefficient);
+          } else {
+            rows.items.insert(rows.items.end(), {all[c].row, all[c].value_a, all[c].value_b});
+            a.coefficient.push_back(all[c].coefficient);
+          }
         }
+        if (!plain.items.empty()) keep(std::move(plain), std::move(b));
+        if (!rows.items.empty()) keep(std::move(rows), std::move(a));
+        continue;
       }
-      if (!plain.items.empty()) keep(std::move(plain), std::move(b));
-      if (!rows.items.empty()) keep(std::move(rows), std::move(a));
-      continue;
-    }
-    for (std::size_t g = first, end; g < next; g = end) {
-      Rows rows;
-      Accumulator a{entry, all[g].value_a, all[g].value_b, {}};
-      for (end = g; end < next && all[end].value_a == all[g].value_a && all[end].value_b == all[g].value_b; ++end) {
-        rows.items.push_back(all[end].row);
-        a.coefficient.push_back(all[end].coefficient);
+      for (std::size_t g = first, end; g < next; g = end) {
+        Rows rows;
+        Accumulator a{entry, all[g].value_a, all[g].value_b, {}};
+        a.coefficient.reserve(next - g);
+        for (end = g; end < next && all[end].value_a == all[g].value_a && all[end].value_b == all[g].value_b; ++end) {
+          rows.items.push_back(all[end].row);
+          a.coefficient.push_back(all[end].coefficient);
+        }
+        keep(std::move(rows), std::move(a));
       }
-      keep(std::move(rows), std::move(a));
     }
   }
-  std::vector<std::vector<Panel>> panels(at(columns));
+  std::vector<std::vector<Panel>> panels(order.size());
   for (auto& [key, accumulators] : found) {
     const std::size_t widest = kernels::widest_panel, parts = (accumulators.size() + widest - 1) / widest;
     for (std::size_t p = 0; p < parts; ++p) {
       const auto from = accumulators.begin() + static_cast<std::ptrdiff_t>(p * accumulators.size() / parts);
       const auto to = accumulators.begin() + static_cast<std::ptrdiff_t>((p + 1) * accumulators.size() / parts);
-      panels[at(key.first)].push_back({key.second, {from, to}});
+      panels[at(key.first)].push_back({key.second, {std::make_move_iterator(from), std::make_move_iterator(to)}});
     }
   }
   return panels;
 }
 
-// Numbered rows of scratch, used again when free. Row 0 stays zero.
-class Slots {
- public:
-  int open() {
-    if (free_.empty()) return next_++;
-    const int slot = free_.back();
-    free_.pop_back();
-    return slot;
-  }
-  void close(int slot) {
-    if (slot > 0) free_.push_back(slot);
-  }
-  int rows() const { return next_; }
-
- private:
-  int next_ = 1;
-  std::vector<int> free_;
-};
-
 }  // namespace
 
-Cholesky::Cholesky(const System& system, const std::vector<int>& block) : columns_(system.columns()) {
+CholeskyStructure::CholeskyStructure(const System& system, const std::vector<int>& block) {
   const auto beside = structure_of(system, block);
-  order_ = natural(columns_);
-  auto neighbors = fill_in(order_, beside);
-  for (auto& other : {dense_last(beside), minimum_degree(beside)}) {
-    // The natural order runs through memory as the data do; another one has to win clearly.
-    auto candidate = fill_in(other, beside);
-    if (10 * predicted_cost(candidate) < 9 * predicted_cost(neighbors)) {
-      order_ = other;
-      neighbors = std::move(candidate);
-    }
+  elimination_ = cheapest(beside, {natural(system.columns()), dense_last(beside), minimum_degree(beside)}, cost);
+  const auto put = [&](std::vector<int>& program, std::size_t q) {
+    const auto& n = neighbors()[q];
+    program.insert(program.end(), {order()[q], static_cast<int>(n.size())});
+    for (const int i : n) program.push_back(order()[at(i)]);
+  };
+  for (std::size_t q = 0; q < order().size(); ++q) {
+    put(forward_, q);
+    put(backward_, order().size() - 1 - q);
+    factor_rows_ += degree(static_cast<int>(q)) + 2;
   }
-  std::vector<int> position(order_.size());
-  for (std::size_t q = 0; q < order_.size(); ++q) position[at(order_[q])] = static_cast<int>(q);
-  const auto panels = panels_of(columns_, contributions(system, block, position));
+}
+
+Cholesky::Cholesky(const System& system, const std::vector<int>& block) : CholeskyStructure(system, block) {
+  auto panels = panels_of(system, block, order(), position());
+  std::size_t coefficients = 0;
+  for (const auto& of : panels)
+    for (const auto& panel : of)
+      for (const auto& a : panel.accumulators) coefficients += a.coefficient.size();
+  coefficient_.reserve(coefficients);
 
   Slots slots;
   std::map<Pair, int> assembled, updates;  // slots by positions (i, j), i >= j
@@ -234,7 +207,7 @@ Cholesky::Cholesky(const System& system, const std::vector<int>& block) : column
     return slot;
   };
   std::vector<int> closing;
-  for (int q = 0; q < columns_; ++q) {
+  for (int q = 0; q < columns(); ++q) {
     // Entries of one row first, all others in panels.
     const auto single = [](const Panel& p) {
       return !p.rows.valued && p.rows.items.size() == 1 && p.accumulators.size() == 1 && p.accumulators[0].value_a < 0;
@@ -270,10 +243,9 @@ Cholesky::Cholesky(const System& system, const std::vector<int>& block) : column
         for (const auto& a : panel.accumulators) coefficient_.push_back(a.coefficient[i]);
       multiplications_ += width * n;
     }
-    const auto& n = neighbors[at(q)];
+    const auto& n = neighbors()[at(q)];
     const int m = static_cast<int>(n.size());
     degree_ = std::max(degree_, m);
-    degrees_.push_back(m);
     code_.push_back(m);
     closing.clear();
     const auto read = [&](const Pair& entry) {
@@ -291,14 +263,7 @@ Cholesky::Cholesky(const System& system, const std::vector<int>& block) : column
         code_.insert(code_.end(), {fresh ? 0 : slot->second, slot->second});
         ++multiplications_;
       }
-    forward_.insert(forward_.end(), {order_[at(q)], m});
-    for (const int i : n) forward_.push_back(order_[at(i)]);
-    factor_rows_ += m + 2;
-  }
-  for (int q = columns_ - 1; q >= 0; --q) {
-    const auto& n = neighbors[at(q)];
-    backward_.insert(backward_.end(), {order_[at(q)], static_cast<int>(n.size())});
-    for (const int i : n) backward_.push_back(order_[at(i)]);
+    panels[at(q)] = {};
   }
   slot_rows_ = slots.rows();
   coefficient_float_.assign(coefficient_.begin(), coefficient_.end());

@@ -38,11 +38,12 @@ cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesk
   cpu::CholeskyTask<T> task;
   task.program = cholesky.program<T>();
   task.matrix = products.products<T>();
+  task.by_row = system.by_row().template rows<T>(), task.by_column = system.by_column().template rows<T>();
   task.observations = system.observations(), task.values = system.values();
   task.damp2 = static_cast<T>(damp * damp);
   task.tau = rank_limit<T>(system);
   task.weak = static_cast<T>(sizeof(T) == 4 ? doubtful : 1e-6);
-  task.negligible = sizeof(T) == 4 ? task.tau : 1e4 * task.tau;
+  task.noise = static_cast<T>(std::numeric_limits<T>::epsilon() * static_cast<T>(system.rows() + 16 * system.columns()));
   task.slots = std::max(cholesky.slot_rows(), cholesky.columns()), task.neighbors = std::max(cholesky.neighbor_rows(), cholesky.columns());
   return task;
 }
@@ -192,7 +193,7 @@ void run_cholesky(const Problem<S>& problem, const Cholesky& cholesky, const Pro
   direct.normal = wide.normal = b.data != nullptr;
   if constexpr (sizeof(T) == 4) direct.wide = &wide;
   const SharedFactors<T> shared(problem, cholesky, products, options, direct);
-  direct.squares = output.residual_norm != nullptr;
+  direct.norm = output.residual_norm != nullptr;
   auto task = make_task<S, T>(problem, pixels, output, options);
   task.x_in = b;
   task.needs_observations = !direct.normal;
@@ -206,18 +207,18 @@ SolveReport run_qr(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> 
   if (options.arithmetic == Arithmetic::float32)
     throw InvalidArgument("solve: expected arithmetic float64 with method qr, got float32; use method cholesky");
   const System& system = problem.system;
-  const Cholesky cholesky(system);
-  const Givens givens(system, cholesky);
+  const CholeskyStructure structure(system);
+  const Givens givens(system, structure);
   cpu::QrTask direct;
   direct.givens = givens.program();
-  direct.factors = cholesky.program<double>();
+  direct.factors = structure.program<double>();
   direct.by_row = system.by_row().template rows<double>(), direct.by_column = system.by_column().template rows<double>();
   direct.observations = system.observations(), direct.values = system.values();
   direct.normal = b.data != nullptr;
   direct.damp2 = options.damp * options.damp;
   const double root = std::numeric_limits<double>::epsilon() * (system.rows() + system.columns());
   direct.tau = root * root;
-  direct.negligible = root;
+  direct.noise = root;
   auto task = make_task<S, double>(problem, pixels, output, options);
   task.x_in = b;
   task.needs_observations = !direct.normal;

@@ -1,71 +1,23 @@
 #include <lopsar/solvers/edge_flow.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <map>
-#include <set>
+#include <string>
 #include <utility>
-
-#include <Eigen/OrderingMethods>
-#include <Eigen/SparseCore>
 
 #include <lopsar/operators/error.hpp>
 #include <lopsar/solvers/edge_flow_symbolic.hpp>
+#include <lopsar/solvers/elimination.hpp>
 
 namespace lopsar {
 namespace {
 
 using Edge = std::pair<int, int>;  // two dates
 
-// Neighbors of each date at its elimination, by elimination position; order ends with the root.
-std::vector<std::vector<int>> fill_in(const std::vector<int>& order, const std::vector<Edge>& edges) {
-  const int dates = static_cast<int>(order.size());
-  std::vector<int> position(order.size());
-  for (int q = 0; q < dates; ++q) position[static_cast<std::size_t>(order[static_cast<std::size_t>(q)])] = q;
-  std::vector<std::set<int>> later(order.size());
-  for (const auto& [a, b] : edges) {
-    const int p = position[static_cast<std::size_t>(a)], q = position[static_cast<std::size_t>(b)];
-    later[static_cast<std::size_t>(std::min(p, q))].insert(std::max(p, q));
-  }
-  std::vector<std::vector<int>> neighbors(order.size());
-  for (std::size_t q = 0; q + 1 < order.size(); ++q) {
-    neighbors[q].assign(later[q].begin(), later[q].end());
-    if (neighbors[q].size() < 2) continue;
-    // Clique on the neighbors: each gets all later ones.
-    for (std::size_t a = 0; a + 1 < neighbors[q].size(); ++a)
-      later[static_cast<std::size_t>(neighbors[q][a])].insert(neighbors[q].begin() + static_cast<long>(a) + 1, neighbors[q].end());
-  }
-  return neighbors;
-}
-
-// Operations of a pixel: five per pair of neighbors (two loads, three multiply-adds), four per neighbor.
-std::size_t predicted_cost(const std::vector<std::vector<int>>& neighbors) {
-  std::size_t cost = 0;
-  for (const auto& n : neighbors) cost += n.size() * (n.size() - 1) / 2 * 5 + n.size() * 4;
-  return cost;
-}
-
-std::vector<int> minimum_degree_order(int dates, int root, const std::vector<Edge>& edges) {
-  std::vector<Eigen::Triplet<double>> entries;
-  const auto index = [&](int date) { return date - (date > root ? 1 : 0); };
-  for (const auto& [a, b] : edges) {
-    if (a == root || b == root) continue;
-    entries.emplace_back(index(a), index(b), 1.0);
-    entries.emplace_back(index(b), index(a), 1.0);
-  }
-  for (int v = 0; v < dates - 1; ++v) entries.emplace_back(v, v, 1.0);
-  Eigen::SparseMatrix<double> pattern(dates - 1, dates - 1);
-  pattern.setFromTriplets(entries.begin(), entries.end());
-  Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, int> permutation;
-  Eigen::AMDOrdering<int>()(pattern, permutation);
-  std::vector<int> order;
-  for (int q = 0; q < dates - 1; ++q) {
-    const int v = permutation.indices()[q];
-    order.push_back(v + (v >= root ? 1 : 0));
-  }
-  order.push_back(root);
-  return order;
-}
+// Operations of a date: five per pair of neighbors (two loads, three multiply-adds), four per neighbor.
+std::size_t cost(std::size_t neighbors) { return neighbors * (neighbors - 1) / 2 * 5 + neighbors * 4; }
 
 // From both ends of time towards the root: with the first date as root, simply from the last date down.
 std::vector<int> date_order(int dates, int root) {
@@ -124,23 +76,16 @@ EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t roo
 
   auto program = std::make_shared<detail::EdgeFlowSymbolic>();
   auto& s = *program;
-  std::vector<int> order = date_order(dates, root);
-  auto neighbors = fill_in(order, edges);
-  {
-    // Date order streams through memory in the order of the file; another order has to win clearly.
-    const auto other = minimum_degree_order(dates, root, edges);
-    auto other_neighbors = fill_in(other, edges);
-    if (10 * predicted_cost(other_neighbors) < 9 * predicted_cost(neighbors)) {
-      order = other;
-      neighbors = std::move(other_neighbors);
-    }
+  detail::Structure beside(static_cast<std::size_t>(dates));
+  for (const auto& [a, b] : edges) {
+    beside[static_cast<std::size_t>(a)].push_back(b);
+    beside[static_cast<std::size_t>(b)].push_back(a);
   }
+  const auto [order, position, neighbors] = detail::cheapest(beside, {date_order(dates, root), detail::minimum_degree(beside, root)}, cost);
   s.dates = dates;
   s.pairs = static_cast<int>(network.pairs().size());
   s.edges = static_cast<int>(pairs.size());
   s.order.assign(order.begin(), order.end());
-  std::vector<int> position(order.size());
-  for (int q = 0; q < dates; ++q) position[static_cast<std::size_t>(order[static_cast<std::size_t>(q)])] = q;
 
   // Edges between two positions (earlier eliminated first); the flow runs from the later one to the earlier one.
   std::map<Edge, std::vector<int>> observed;
@@ -153,17 +98,8 @@ EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t roo
 
   // Slots: one per edge that carries weight before its elimination, recycled when the date is gone. Slot 0 stays zero.
   std::map<Edge, int> slot;
-  std::vector<int> free_slots;
-  int next = 1;
-  const auto open = [&](const Edge& edge) {
-    int out = next;
-    if (free_slots.empty()) ++next;
-    else {
-      out = free_slots.back();
-      free_slots.pop_back();
-    }
-    return slot[edge] = out;
-  };
+  detail::Slots slots;
+  const auto open = [&](const Edge& edge) { return slot[edge] = slots.open(); };
   for (const auto& [edge, list] : observed)
     for (std::size_t a = 1; a < list.size(); ++a) {
       const auto found = slot.find(edge);
@@ -180,7 +116,7 @@ EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t roo
       const auto found = slot.find({q, b});
       s.eliminate.push_back(found == slot.end() ? 0 : found->second);
       if (found != slot.end()) {
-        free_slots.push_back(found->second);
+        slots.close(found->second);
         slot.erase(found);
       }
       const auto seen = observed.find({q, b});
@@ -197,7 +133,7 @@ EdgeFlow::EdgeFlow(const Network& network, NullSpace null_space, std::size_t roo
         ++s.pair_updates;
       }
   }
-  s.slots = next;
+  s.slots = slots.rows();
   for (int q = dates - 2; q >= 0; --q) {
     const auto& n = neighbors[static_cast<std::size_t>(q)];
     std::vector<int> residuals;

@@ -6,17 +6,13 @@
 
 namespace lopsar::detail {
 
-Givens::Givens(const System& system, const Cholesky& cholesky) : position_(cholesky.order().size()), column_(cholesky.order()) {
-  for (std::size_t q = 0; q < column_.size(); ++q) position_[static_cast<std::size_t>(column_[q])] = static_cast<int>(q);
-  const int* next = cholesky.program<double>().forward;
+Givens::Givens(const System& system, const CholeskyStructure& cholesky) : position_(cholesky.position()), column_(cholesky.order()) {
   int factor = 0;
-  for (std::size_t q = 0; q < column_.size(); ++q) {
-    const int m = next[1];
+  for (const auto& neighbors : cholesky.neighbors()) {
     neighbor_start_.push_back(static_cast<int>(neighbor_.size()));
     factor_.push_back(factor);
-    for (int a = 0; a < m; ++a) neighbor_.push_back(position_[static_cast<std::size_t>(next[2 + a])]);
-    factor += m + 2;
-    next += m + 2;
+    neighbor_.insert(neighbor_.end(), neighbors.begin(), neighbors.end());
+    factor += static_cast<int>(neighbors.size()) + 2;
   }
   neighbor_start_.push_back(static_cast<int>(neighbor_.size()));
 

@@ -10,7 +10,7 @@ namespace lopsar::detail {
 // Order and structure are those of the Cholesky factor. Rows are taken in the order of their first column, so that a band costs rows * band^2.
 class Givens {
  public:
-  Givens(const System& system, const Cholesky& cholesky);
+  Givens(const System& system, const CholeskyStructure& cholesky);
 
   // Points into this object.
   kernels::GivensProgram program() const {

@@ -1,7 +1,6 @@
 #include <lopsar/solvers/solve.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <initializer_list>
 #include <limits>
 #include <list>
@@ -26,16 +25,35 @@ namespace {
 
 const Network* network_of(const LinearOperator& model) { return dynamic_cast<const Network*>(model.node().get()); }
 
-// The rows of priors as edges between dates: c (x_j - x_i), or c x_j, which is an edge from the reference, as are those of the damping. nullopt: some
-// row is neither.
+// Weights that an arithmetic has, in any other precision.
+struct WeightRange {
+  double least, most;
+  explicit WeightRange(Arithmetic a)
+      : least(a == Arithmetic::float32 ? double(kernels::smallest_weight<float>) : kernels::smallest_weight<double>),
+        most(a == Arithmetic::float32 ? double(kernels::largest_weight<float>) : kernels::largest_weight<double>) {}
+  bool has(double w) const { return w >= least && w <= most; }
+};
+
+// Whether c^2 w is a weight of an edge wherever w is one of a row. Of weights that differ from pixel to pixel (-1 here) the ordinary ones are looked at,
+// as what becomes of a pixel must not depend on others.
+bool carries(const WeightRange& range, double c, double w) {
+  constexpr double ordinary = 1e6;
+  if (w < 0) return range.has(c * c / ordinary) && range.has(c * c * ordinary);
+  return !range.has(w) || range.has(c * c * w);
+}
+
+// The rows of priors as edges between dates: c (x_j - x_i), or c x_j, which is an edge from the reference, as are those of the damping.
 template <class T>
 struct PriorEdges {
   std::vector<Network::Pair> pairs;
   std::vector<cpu::PriorEdge<T>> edges;
+  bool range = true;  // the arithmetic carries all of their weights
 };
+// nullopt: some row is no edge.
 template <class T>
-std::optional<PriorEdges<T>> as_edges(const Network& network, const SolveOptions<T>& options, std::size_t pixels) {
+std::optional<PriorEdges<T>> as_edges(const Network& network, const SolveOptions<T>& options, std::size_t pixels, Arithmetic arithmetic) {
   PriorEdges<T> found;
+  const WeightRange weights(arithmetic);
   const auto date = [&](std::size_t column) { return column + (column >= network.reference() ? 1 : 0); };
   for (const auto& prior : options.priors) {
     if (!prior.op.pixelwise() || prior.op.complex() || prior.op.shape().columns != network.shape().columns) return {};
@@ -48,7 +66,9 @@ std::optional<PriorEdges<T>> as_edges(const Network& network, const SolveOptions
                         std::all_of(row.begin(), row.end(), [](const Triplet& t) { return t.factor < 0; });
       if (!edge) return {};
       found.pairs.push_back({row.size() == 1 ? network.reference() : date(row[1].column), date(row[0].column)});
-      found.edges.push_back({detail::row_source<T>("prior", prior.data, prior.weights, rows.size(), pixels, i), static_cast<T>(row[0].coefficient)});
+      const auto source = detail::row_source<T>("prior", prior.data, prior.weights, rows.size(), pixels, i);
+      found.edges.push_back({source, static_cast<T>(kernels::kept<T>(row[0].coefficient))});
+      found.range = found.range && (row[0].coefficient == 0 || carries(weights, row[0].coefficient, source.w ? -1 : static_cast<double>(source.w_all)));
     }
   }
   if (options.damp != 0)
@@ -99,18 +119,13 @@ void run_edge_flow(const Network& network, const EdgeFlow& edge_flow, const Prio
   if (output.iterations) std::fill_n(output.iterations, y.pixels, 0);
 }
 
-// What is not 0 stays so: a weight that vanished would pass for a missing observation.
-template <class A, class S>
-A converted(S value) {
-  const A v = static_cast<A>(value);
-  return v == A(0) && value != S(0) ? std::copysign(std::numeric_limits<A>::min(), v) : v;
-}
-
 // Edge flow in arithmetic A on blocks of S, some pixels at a time.
 template <class A, class S>
 void run_converted(const Network& network, const EdgeFlow& edge_flow, ConstBlock<S> y, const SolveOutput<S>& output, const SolveOptions<S>& options) {
   constexpr std::size_t some = 16384;
+  constexpr Arithmetic arithmetic = sizeof(A) == 4 ? Arithmetic::float32 : Arithmetic::float64;
   const std::size_t unknowns = network.shape().columns;
+  std::size_t seen = 0;
   std::vector<A> x(unknowns * std::min(some, y.pixels)), norms(std::min(some, y.pixels));
   for (std::size_t first = 0; first < y.pixels; first += some) {
     const std::size_t n = std::min(some, y.pixels - first);
@@ -121,7 +136,7 @@ void run_converted(const Network& network, const EdgeFlow& edge_flow, ConstBlock
       auto& to = values.emplace_back(block.rows * block.pixels);
       cpu::for_pixels(block.pixels, 1024, options.threads, [&](std::size_t from, std::size_t end) {
         for (std::size_t i = 0; i < block.rows; ++i)
-          for (std::size_t p = from; p < end; ++p) to[i * block.pixels + p] = converted<A>(block.row(i)[p]);
+          for (std::size_t p = from; p < end; ++p) to[i * block.pixels + p] = static_cast<A>(kernels::kept<A>(block.row(i)[p]));
       });
       return {to.data(), block.rows, block.pixels};
     };
@@ -129,17 +144,21 @@ void run_converted(const Network& network, const EdgeFlow& edge_flow, ConstBlock
     narrow.weights = convert(options.weights);
     for (const auto& prior : options.priors) narrow.priors.push_back({prior.op, convert(prior.data), convert(prior.weights)});
     narrow.damp = options.damp, narrow.threads = options.threads, narrow.chunk_size = options.chunk_size;
-    if (options.progress) narrow.progress = [&](std::size_t done) { return options.progress(first + done); };
+    if (options.progress) narrow.progress = [&](std::size_t done) { return options.progress(seen = first + done); };
     SolveOutput<A> out;
     out.x = {x.data(), unknowns, n};
     if (output.residual_norm) out.residual_norm = norms.data();
     const auto at = [&](auto* p) { return p ? p + first : p; };
     out.status = at(output.status), out.rank = at(output.rank), out.valid = at(output.valid), out.iterations = at(output.iterations);
-    run_edge_flow<A>(network, edge_flow, *as_edges<A>(network, narrow, n), convert(y), out, narrow);
+    try {
+      run_edge_flow<A>(network, edge_flow, *as_edges<A>(network, narrow, n, arithmetic), convert(y), out, narrow);
+    } catch (const Interrupted&) {  // it knows of its own pixels only
+      throw Interrupted("solve: stopped by its progress callback after " + std::to_string(seen) + " of " + std::to_string(y.pixels) + " pixels");
+    }
     cpu::for_pixels(n, 1024, options.threads, [&](std::size_t from, std::size_t end) {
       for (std::size_t i = 0; i < unknowns; ++i)
-        for (std::size_t p = from; p < end; ++p) output.x.row(i)[first + p] = static_cast<S>(x[i * n + p]);
-      for (std::size_t p = from; p < end && output.residual_norm; ++p) output.residual_norm[first + p] = static_cast<S>(norms[p]);
+        for (std::size_t p = from; p < end; ++p) output.x.row(i)[first + p] = static_cast<S>(kernels::within<S>(x[i * n + p]));
+      for (std::size_t p = from; p < end && output.residual_norm; ++p) output.residual_norm[first + p] = static_cast<S>(kernels::within<S>(norms[p]));
     });
   }
 }
@@ -153,15 +172,15 @@ SolveReport run(const LinearOperator& model, ConstBlock<T> y, const SolveOutput<
     constexpr Arithmetic own = sizeof(T) == 4 ? Arithmetic::float32 : Arithmetic::float64;
     const Arithmetic arithmetic = options.arithmetic == Arithmetic::automatic ? own : options.arithmetic;
     // An edge of the damping is one of the weight damp^2.
-    const bool narrow = arithmetic == Arithmetic::float32;
-    const double damp2 = options.damp * options.damp, least = narrow ? double(kernels::smallest_weight<float>) : kernels::smallest_weight<double>,
-                 most = narrow ? double(kernels::largest_weight<float>) : kernels::largest_weight<double>;
-    const bool damps = options.damp == 0 || (damp2 >= least && damp2 <= most);
+    const bool damps = options.damp == 0 || WeightRange(arithmetic).has(options.damp * options.damp);
     if (options.method == Method::edge_flow && !damps)
       throw InvalidArgument("solve: expected damp^2 of 0 or a weight that " + name(arithmetic) + " has for method edge-flow, got damp " +
                             std::to_string(options.damp) + "; use method auto or cholesky");
-    const auto priors = network && damps ? as_edges(*network, options, y.pixels) : std::nullopt;
-    if (priors) {
+    const auto priors = network && damps ? as_edges(*network, options, y.pixels, arithmetic) : std::nullopt;
+    if (options.method == Method::edge_flow && priors && !priors->range)
+      throw InvalidArgument("solve: expected coefficients of priors whose squares, times the weights, are weights that " + name(arithmetic) +
+                            " has for method edge-flow, got a prior beyond them; scale its rows, or use method auto or cholesky");
+    if (priors && priors->range) {
       check_edge_flow(*network, y, output, options);
       const EdgeFlow edge_flow(*network, options.null_space, priors->pairs);
       if (arithmetic == own) run_edge_flow(*network, edge_flow, *priors, y, output, options);

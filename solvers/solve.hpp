@@ -14,7 +14,8 @@
 namespace lopsar {
 
 // How to solve.
-//   automatic   edge flow for a network (with or without priors that are edges, damp^2 a weight that the arithmetic has), else Cholesky
+//   automatic   edge flow for a network (with or without priors that are edges, whose squared coefficients times weights, like damp^2, are weights
+//               that the arithmetic has), else Cholesky
 //   edge_flow   elimination of dates without subtraction: networks only; conditioning costs no accuracy
 //   cholesky    sparse L D L' of the normal matrix
 //   qr          square-root-free Givens rotations of the rows: for models whose normal matrix is too ill-conditioned
@@ -89,8 +90,8 @@ template <class T>
 struct SolveOutput {
   Block<T> x{};                    // (n, pixels)
   std::uint8_t* status = nullptr;  // (pixels) Status
-  std::int32_t* rank =
-      nullptr;  // (pixels) rank of the weighted matrix, priors included; iterative methods: unknowns that a row touches, at most the rows
+  // (pixels) rank of the weighted matrix, priors included; iterative methods: unknowns that a row touches, at most the rows
+  std::int32_t* rank = nullptr;
   std::int32_t* valid = nullptr;       // (pixels) observations used
   T* residual_norm = nullptr;          // (pixels) |W^(1/2)(A x - y)|, of the observations
   std::int32_t* iterations = nullptr;  // (pixels) 0 for direct methods

@@ -10,7 +10,7 @@ namespace lopsar {
 //   no_data            no valid observation
 //   below_redundancy   a date has fewer valid interferograms than asked for
 //   masked             excluded by a mask
-//   not_finite         a weight or an observation is infinite, negative or too large for the arithmetic
+//   not_finite         a weight or an observation is infinite, negative or beyond the range of the arithmetic, or the solution is
 //   not_converged, breakdown   an iterative solver stopped before its goal
 enum class Status : std::uint8_t {
   ok = 0,

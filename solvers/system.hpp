@@ -1,7 +1,6 @@
 // Model and priors of a solve as one matrix, worked out once for the kernels. Internal.
 #pragma once
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 #include <lopsar/operators/algebra.hpp>

@@ -14,14 +14,15 @@ template <class T>
 struct CholeskyTask {
   kernels::CholeskyProgram<T> program{};
   kernels::SystemProducts<T> matrix{};
+  kernels::SystemMatrix<T> by_row{}, by_column{};  // the same, whole: see undetermined()
   int observations = 0, values = 0;
   bool normal = false;      // x is b
   bool everywhere = false;  // pixels without observations are solved, too
-  bool squares = true;      // the residual is asked for
+  bool norm = true;         // the residual is asked for
   bool reveal = true;       // undetermined unknowns become NaN; false: they keep a value that fits
   T damp2 = 0, tau = 0;     // rank: see factorize()
   T weak = 0;               // a pixel with d <= weak N_jj: float64 refines it, float32 gives up
-  T negligible = 0;         // see undetermined()
+  T noise = 0;              // rounding of an entry of the factors: see undetermined()
   int slots = 0, neighbors = 0;
   // Where weights and matrix are the same at every pixel: rows of factors of one that misses nothing, how many observations that one has, and what
   // factorize() said of it.

@@ -1,7 +1,10 @@
 // Compiled once per instruction-set level: nothing here may leave a weak symbol that another level's object could share.
 #include <lopsar/operators/lanes/target.hpp>
 
+#include <cstdint>
+
 #include <lopsar/solvers/cpu/cholesky.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
 #include <lopsar/solvers/status.hpp>
 
 namespace lopsar::cpu {
@@ -68,6 +71,13 @@ struct Group {
     });
     return sum;
   }
+  // sqrt(sum of w e^2) of the observations where that sum leaves the range of the arithmetic.
+  V residual_norm() const {
+    product<V>(task.matrix, task.observations, values, x, [&](int k, V ax) { rows.set(k, root(w[k]) * (y[k] - ax)); });
+    return norm_of<V>([&](auto use) {
+      for (int k = 0; k < task.observations; ++k) use(rows[k]);
+    });
+  }
   // columns = b - N x; sum of w e^2.
   LOPSAR_HD V residual() const {
     const V squares = weighted_residual(task.matrix.rows);
@@ -99,7 +109,7 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
   constexpr bool narrow = sizeof(T) == 4;
   const int n = task.program.columns;
   const V zero(T(0)), one(T(1)), half(T(0.5)), all(T(n) - T(0.5));
-  AskAhead ahead(tile.next, task.program.calls * (tile.pixels / width<V>));
+  auto ahead = ask_ahead(tile.next, task.program.calls * (tile.pixels / width<V>));
   for (int c = 0; c < tile.pixels; c += width<V>) {
     const V count = io<V>::load(tile.count + c);
     io<V>::store(tile.iterations + c, zero);
@@ -120,13 +130,9 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
       result.rank = choose(alike, V(task.shared_rank), result.rank);
       result.weak = choose(alike, V(task.shared_weak), result.weak);
     }
-    // No more than there are rows, whatever the pivots say.
     auto beyond = one < zero;
     if (!(task.damp2 > T(0)) && some(count < all)) {
-      V present = zero;
-      for (int k = 0; k < task.matrix.rows; ++k) present = present + choose(group.w[k] > zero, one, zero);
-      beyond = result.rank > present + half;
-      result.rank = choose(beyond, present, result.rank);
+      beyond = limit_rank<V>(task.matrix.rows, group.w, result.rank);
       result.weak = choose(beyond, one, result.weak);
     }
     if (task.normal) {
@@ -171,18 +177,24 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
         squares = at_least(squares - step, zero);
       }
     }
-    if (task.normal || !task.squares) squares = zero;
-    else if (!known) squares = group.weighted_residual(task.observations);
-    io<V>::store(tile.norm + c, root(squares));
+    V norm = zero;
+    if (!task.normal && task.norm) {
+      if (!known) squares = group.weighted_residual(task.observations);
+      norm = root(squares);
+      const auto unsafe = !safe_squares(squares);
+      if (some(unsafe)) norm = choose(unsafe, group.residual_norm(), norm);
+    }
+    io<V>::store(tile.norm + c, norm);
     io<V>::store(tile.rank + c, result.rank);
     const auto deficient = result.rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
-    if (task.reveal && some(deficient)) {
-      undetermined<V>(task.program, task.negligible, group.factors, group.columns);
-      const V nan(T(0) / T(0));
-      auto mark = deficient;
-      if constexpr (narrow) mark = deficient & (io<V>::load(tile.iterations + c) < half);
-      for (int j = 0; j < n; ++j) x.set(j, choose(mark & (choose(beyond, one, group.columns[j]) > half), nan, x[j]));
+    if constexpr (!narrow) {  // of float32, what is deficient went to float64
+      if (task.reveal && some(deficient)) {
+        undetermined<false, V>(task.program, task.by_row, task.by_column, group.values, group.w, V(task.damp2), task.noise, group.factors, group.rows,
+                               NullVector<packed_rows<V>>{group.columns, group.neighbors, group.slots, group.more});
+        const V nan(T(0) / T(0));
+        for (int j = 0; j < n; ++j) x.set(j, choose(deficient & (choose(beyond, one, group.columns[j]) > half), nan, x[j]));
+      }
     }
   }
 }
@@ -221,10 +233,15 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     copy(tile.y, part.y, rows), copy(tile.w, part.w, rows), copy(tile.values, part.values, task.values), copy(tile.x, part.x, columns);
     for (int l = 0; l < lanes_; ++l) part.count[l] = l < filled ? static_cast<double>(tile.count[pixel[l]]) : 0.0;
     solve_groups<W>(wide, part);
+    const auto narrow = [](double x, float* flaw) {
+      const double held = within<float>(x);
+      if (magnitude(held) > 3.40282347e+38) *flaw = 1;
+      return static_cast<float>(held);
+    };
     for (int l = 0; l < filled; ++l) {
       const int p = pixel[l];
-      for (int j = 0; j < columns; ++j) tile.x[place(columns, j, p)] = static_cast<float>(part.x[j * lanes_ + l]);
-      tile.rank[p] = static_cast<float>(part.rank[l]), tile.norm[p] = static_cast<float>(part.norm[l]);
+      for (int j = 0; j < columns; ++j) tile.x[place(columns, j, p)] = narrow(part.x[j * lanes_ + l], tile.flaw + p);
+      tile.rank[p] = static_cast<float>(part.rank[l]), tile.norm[p] = static_cast<float>(within<float>(part.norm[l]));
       tile.status[p] = static_cast<float>(part.status[l]);
     }
     filled = 0;

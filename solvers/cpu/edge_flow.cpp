@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
+#include <cstdint>
 #include <limits>
 #include <mutex>
 #include <string>
@@ -83,10 +83,7 @@ void run(const EdgeFlowTask<T>& task) {
           case EdgeFlowTask<T>::Number::int32: static_cast<std::int32_t*>(task.valid)[p] = valid; break;
           case EdgeFlowTask<T>::Number::float32: static_cast<float*>(task.valid)[p] = static_cast<float>(valid); break;
         }
-      if (task.quality_out) {
-        const T quality = task.quality == kernels::Quality::temporal_coherence ? tile.quality[c] : std::sqrt(tile.quality[c]);
-        task.quality_out[p] = solved ? quality : task.sink.fill;
-      }
+      if (task.quality_out) task.quality_out[p] = solved ? tile.quality[c] : task.sink.fill;
     }
     for (std::size_t c = n; c < tile_size; ++c) tile.keep[c] = T(0);
   };

@@ -18,7 +18,7 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
   constexpr int W = width<V>;
   const V zero(T(0)), one(T(1));
   const auto program = s.program<I>();
-  NextTile<T> next(tile, s.pairs, tile_pixels<T> / W * 2 * (s.dates - 1));
+  Spread<NextRow<T>> next(NextRow<T>(tile), s.pairs, tile_pixels<T> / W * 2 * (s.dates - 1));
   for (int c = 0; c < tile_pixels<T>; c += W) {
     const V count = io<V>::load(tile.count + c);
     if (!some(count > zero)) {
@@ -34,7 +34,13 @@ void solve_groups(const detail::EdgeFlowSymbolic& s, const value_t<V>* pseudo, b
     const auto result =
         edge_flow<V, Q, I>(program, pseudo, y, w, w_min, count, packed_rows<V>{tile.slots}, factors, packed_rows<V>{tile.neighbors}, x, next);
     io<V>::store(tile.rank + c, result.rank);
-    io<V>::store(tile.quality + c, result.quality);
+    V quality = result.quality;
+    if constexpr (Q == Quality::residual_norm) {
+      quality = root(result.quality);
+      const auto unsafe = !safe_squares(result.quality);
+      if (some(unsafe)) quality = choose(unsafe, residual_norm<V>(program, y, w, x), quality);
+    }
+    io<V>::store(tile.quality + c, quality);
     // Where nothing is missing, the network itself says how often a date is seen (the caller checks that once).
     if (redundancy)
       io<V>::store(tile.redundancy + c, some(count < V(T(s.pairs))) ? least_redundancy<V>(s.incident.data(), s.dates, exempt, w) : V(T(1e9)));

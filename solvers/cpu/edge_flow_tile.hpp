@@ -1,7 +1,6 @@
 // A tile of pixels on the CPU: what stays in the second-level cache between reading the stack and writing the series.
 #pragma once
 #include <cstddef>
-#include <cstdint>
 
 #include <lopsar/operators/lanes/dispatch.hpp>
 #include <lopsar/solvers/edge_flow_symbolic.hpp>

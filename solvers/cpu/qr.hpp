@@ -16,10 +16,10 @@ struct QrTask {
   int observations = 0, values = 0;
   bool normal = false;        // x is b
   double damp2 = 0, tau = 0;  // rank: see rotate()
-  double negligible = 0;      // see undetermined()
+  double noise = 0;           // see undetermined()
 
   // Rows of scratch of a lane group.
-  std::size_t scratch_rows() const { return static_cast<std::size_t>(factors.factor_rows + 2 * givens.columns); }
+  std::size_t scratch_rows() const { return static_cast<std::size_t>(factors.factor_rows + 4 * givens.columns + by_row.rows); }
 };
 
 template <int level>

@@ -22,14 +22,8 @@ void solve(const void* self, SystemTile<double>& tile) {
     const std::ptrdiff_t lane_ = width<V>;
     const packed_rows<V> factors{tile.scratch}, theta{tile.scratch + task.factors.factor_rows * lane_}, work{theta.p + n * lane_};
     V rank = rotate<V>(task.givens, task.by_row, task.by_column, values, y, w, V(task.damp2), task.tau, factors, theta, work);
-    // No more than there are rows, whatever the pivots say.
     auto beyond = zero > half;
-    if (!(task.damp2 > 0) && some(count < all)) {
-      V present = zero;
-      for (int k = 0; k < rows; ++k) present = present + choose(w[k] > zero, V(1.0), zero);
-      beyond = rank > present + half;
-      rank = choose(beyond, present, rank);
-    }
+    if (!(task.damp2 > 0) && some(count < all)) beyond = limit_rank<V>(rows, w, rank);
     if (task.normal) {
       const auto finite = all_finite<V>(n, x);
       if (some(!finite)) io<V>::store(tile.flaw + c, choose(finite, io<V>::load(tile.flaw + c), V(1.0)));
@@ -38,18 +32,30 @@ void solve(const void* self, SystemTile<double>& tile) {
       for (int q = 0; q < n; ++q) x.set(task.givens.column[q], choose(factors[task.givens.factor[q]] > zero, theta[q], zero));
       back_substitute<V>(task.factors, factors, x, [](V own, V) { return own; });
     }
-    V squares = zero;
-    if (!task.normal)
+    V norm = zero;
+    if (!task.normal) {
+      V squares = zero;
       for (int k = 0; k < task.observations; ++k) {
         const V e = y[k] - row_product<V>(task.by_row, k, values, x);
         squares = madd(w[k] * e, e, squares);
       }
-    io<V>::store(tile.norm + c, root(squares));
+      norm = root(squares);
+      const auto unsafe = !safe_squares(squares);
+      if (some(unsafe)) {
+        const V exact = norm_of<V>([&](auto use) {
+          for (int k = 0; k < task.observations; ++k) use(root(w[k]) * (y[k] - row_product<V>(task.by_row, k, values, x)));
+        });
+        norm = choose(unsafe, exact, norm);
+      }
+    }
+    io<V>::store(tile.norm + c, norm);
     io<V>::store(tile.rank + c, rank);
     const auto deficient = rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(static_cast<double>(Status::rank_deficient)), zero));
     if (some(deficient)) {
-      undetermined<V>(task.factors, task.negligible, factors, work);
+      const packed_rows<V> size{work.p + n * lane_}, scale{size.p + n * lane_}, residual{scale.p + n * lane_};
+      undetermined<true, V>(task.factors, task.by_row, task.by_column, values, w, V(task.damp2), task.noise, factors, residual,
+                            NullVector<packed_rows<V>>{work, theta, size, scale});
       for (int j = 0; j < n; ++j) x.set(j, choose(deficient & (choose(beyond, V(1.0), work[j]) > half), nan, x[j]));
     }
   }

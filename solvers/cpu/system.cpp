@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <limits>
 #include <mutex>
 
@@ -11,6 +10,7 @@
 #include <lopsar/operators/cpu/aligned_memory.hpp>
 #include <lopsar/operators/cpu/pixel_loop.hpp>
 #include <lopsar/operators/error.hpp>
+#include <lopsar/solvers/kernels/observation.hpp>
 
 namespace lopsar::cpu {
 namespace {
@@ -60,14 +60,14 @@ int tile_pixels(std::size_t rows, int lane, std::size_t value_size, std::size_t 
 template <class S, class T>
 void run(const SystemTask<S, T>& task) {
   const detail::System& system = *task.system;
-  const auto& kernels = system_kernels<S, T>(task.level);
+  const auto& lanes = system_kernels<S, T>(task.level);
   Sizes sizes{};
   sizes.rows = static_cast<std::size_t>(system.rows()), sizes.columns = static_cast<std::size_t>(system.columns());
   sizes.values = static_cast<std::size_t>(system.values());
   sizes.variances = task.variances.data ? sizes.columns : 0;
   sizes.history = task.history.data ? task.history.rows : 0;
   sizes.scratch = task.solver.scratch_rows;
-  sizes.lane = kernels.lane * task.solver.registers;
+  sizes.lane = lanes.lane * task.solver.registers;
   sizes.pixels = tile_pixels(2 * sizes.rows + sizes.columns + sizes.values, sizes.lane, sizeof(T), sizeof(S));
   const auto tile_size = static_cast<std::size_t>(sizes.pixels);
 
@@ -85,7 +85,7 @@ void run(const SystemTask<S, T>& task) {
       if (task.rank) task.rank[p] = solved ? static_cast<std::int32_t>(tile.rank[c]) : 0;
       if (task.valid) task.valid[p] = solved ? static_cast<std::int32_t>(tile.count[c]) : 0;
       if (task.iterations) task.iterations[p] = solved ? static_cast<std::int32_t>(tile.iterations[c]) : 0;
-      if (task.residual_norm) task.residual_norm[p] = solved ? static_cast<S>(tile.norm[c]) : std::numeric_limits<S>::quiet_NaN();
+      if (task.residual_norm) task.residual_norm[p] = solved ? static_cast<S>(kernels::within<S>(tile.norm[c])) : std::numeric_limits<S>::quiet_NaN();
     }
     std::fill(space.keep + n, space.keep + tile_size, T(0));
   };
@@ -107,18 +107,19 @@ void run(const SystemTask<S, T>& task) {
     for (std::size_t first = from; first < to; first += tile_size) {
       const std::size_t n = std::min(tile_size, to - first);
       tile.first = first, tile.n = n;
-      kernels.load(task.sources.data(), system.rows(), system.observations(), first, n, tile);
-      kernels.load_rows(task.x_in, system.columns(), first, n, tile, tile.x);
+      lanes.load(task.sources.data(), system.rows(), system.observations(), first, n, tile);
+      lanes.load_rows(task.x_in, system.columns(), first, n, tile, tile.x);
       if (sizes.values) system.fill_values(task.first + first, n, tile.lane, tile.pixels, tile.values, tile.flaw);
       if (sizes.history) std::fill_n(tile.history, sizes.history * tile_size, std::numeric_limits<T>::quiet_NaN());
       const std::size_t ahead = std::min(tile_size, task.pixels - first - n);
       tile.next = {streams.data(), ahead ? static_cast<int>(streams.size()) : 0, static_cast<std::ptrdiff_t>((first + n) * sizeof(S)),
                    static_cast<std::ptrdiff_t>(ahead * sizeof(S))};
       task.solver.solve(task.solver.self, tile);
+      if (task.x.data) lanes.mark_overflow(tile.x, system.columns(), tile);
       finish(space, first, n);
-      if (task.x.data) kernels.write_rows(tile.x, space.keep, system.columns(), first, n, tile, task.x);
-      if (sizes.variances) kernels.write_rows(tile.variances, space.keep, system.columns(), first, n, tile, task.variances);
-      if (sizes.history) kernels.write_rows(tile.history, space.keep, static_cast<int>(sizes.history), first, n, tile, task.history);
+      if (task.x.data) lanes.write_rows(tile.x, space.keep, system.columns(), first, n, tile, task.x);
+      if (sizes.variances) lanes.write_rows(tile.variances, space.keep, system.columns(), first, n, tile, task.variances);
+      if (sizes.history) lanes.write_rows(tile.history, space.keep, static_cast<int>(sizes.history), first, n, tile, task.history);
     }
     if (!task.progress) return;
     const std::lock_guard lock(reporting);

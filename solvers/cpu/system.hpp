@@ -12,8 +12,8 @@
 
 namespace lopsar::cpu {
 
-// What solves the lane groups of a tile that have an observation (or, of a normal solve, all that are not flawed): reads y, w, values and x, writes
-// x, rank, norm, iterations, status. Immutable; it may be called on several threads, each with a tile of its own.
+// What solves the lane groups of a tile that have an observation (or, of a normal solve, all; what becomes of flawed pixels is not looked at): reads
+// y, w, values and x, writes x, rank, norm, iterations, status. Immutable; it may be called on several threads, each with a tile of its own.
 template <class T>
 struct TileSolver {
   const void* self = nullptr;

@@ -16,9 +16,12 @@ LOPSAR_HD V load_as(const S* from) {
   using T = value_t<V>;
   if constexpr (sizeof(S) == sizeof(T)) return io<V>::load_any(from);
   else {
-    alignas(64) T converted[width<V>];
-    for (int l = 0; l < width<V>; ++l) converted[l] = static_cast<T>(from[l]);
-    return io<V>::load(converted);
+    using W = native<S>;
+    alignas(64) S held[longest_tile];
+    alignas(64) T other[width<V>];
+    for (int l = 0; l < width<V>; l += width<W>) io<W>::store(held + l, kept<T>(io<W>::load_any(from + l)));
+    for (int l = 0; l < width<V>; ++l) other[l] = static_cast<T>(held[l]);
+    return io<V>::load(other);
   }
 }
 
@@ -48,7 +51,7 @@ void load(const RowSource<S>* sources, int rows, int observations, std::size_t f
     const auto& source = sources[k];
     const S* y = source.y ? readable(source.y + first, n, tile.pixels, y_copy) : nullptr;
     const S* w = source.w ? readable(source.w + first, n, tile.pixels, w_copy) : nullptr;
-    const V y_all(static_cast<T>(source.y_all)), w_all(static_cast<T>(source.w_all));
+    const V y_all(static_cast<T>(kept<T>(source.y_all))), w_all(static_cast<T>(kept<T>(source.w_all)));
     Place at(k, rows, tile.lane);
     for (int p = 0; p < tile.pixels; p += step, at.next(step)) {
       V weight;
@@ -77,28 +80,47 @@ void write_rows(const T* from, const T* keep, int rows, std::size_t first, std::
   using V = native<T>;
   const V nan(T(0) / T(0)), half(T(0.5));
   alignas(64) T row[longest_tile];
-  alignas(64) S converted[longest_tile];
+  alignas(64) S other[longest_tile];
   for (int i = 0; i < rows; ++i) {
     Place at(i, rows, tile.lane);
     for (int p = 0; p < tile.pixels; p += width<V>, at.next(width<V>)) {
       const V value = io<V>::load(from + at.offset);
-      io<V>::store(row + p, choose(io<V>::load(keep + p) > half, value, nan));
+      io<V>::store(row + p, choose(io<V>::load(keep + p) > half, within<S>(value), nan));
     }
     S* to = block.row(static_cast<std::size_t>(i)) + first;
     if constexpr (sizeof(S) == sizeof(T)) stream_row<native<S>>(to, row, n);
     else {
-      for (int p = 0; p < tile.pixels; ++p) converted[p] = static_cast<S>(row[p]);
-      stream_row<native<S>>(to, converted, n);
+      for (int p = 0; p < tile.pixels; ++p) other[p] = static_cast<S>(row[p]);
+      stream_row<native<S>>(to, other, n);
     }
   }
   finish_streaming();
+}
+
+template <class S, class T>
+void mark_overflow(const T* from, int rows, const SystemTile<T>& tile) {
+  if constexpr (sizeof(S) < sizeof(T)) {
+    using V = native<T>;
+    const V most(T(3.40282347e+38f)), one(T(1));
+    for (int p = 0; p < tile.pixels; p += width<V>) {
+      Place at(0, rows, tile.lane);
+      for (int q = 0; q < p; q += width<V>) at.next(width<V>);
+      const T* row = from + at.offset;
+      V size(T(0));
+      for (int i = 0; i < rows; ++i, row += tile.lane) {
+        const V value = magnitude(io<V>::load(row));
+        size = choose(value > size, value, size);
+      }
+      io<V>::store(tile.flaw + p, choose(size > most, one, io<V>::load(tile.flaw + p)));
+    }
+  }
 }
 
 }  // namespace
 
 template <class S, class T, int level>
 const SystemKernels<S, T>& system_level() {
-  static constexpr SystemKernels<S, T> kernels{width<native<T>>, load<S, T>, load_rows<S, T>, write_rows<S, T>};
+  static constexpr SystemKernels<S, T> kernels{width<native<T>>, load<S, T>, load_rows<S, T>, mark_overflow<S, T>, write_rows<S, T>};
   return kernels;
 }
 template const SystemKernels<float, float>& system_level<float, float, LOPSAR_LEVEL>();

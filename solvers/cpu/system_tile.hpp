@@ -1,10 +1,10 @@
 // A tile of pixels of a System on the CPU: filled from the caller's blocks, solved lane group by lane group, written back.
 #pragma once
 #include <cstddef>
-#include <cstdint>
 
 #include <lopsar/operators/field.hpp>
 #include <lopsar/operators/lanes/dispatch.hpp>
+#include <lopsar/solvers/cpu/ask_ahead.hpp>
 
 namespace lopsar::cpu {
 
@@ -30,38 +30,30 @@ struct SystemTile {
   T* variances = nullptr;        // (columns), where asked for
   T* history = nullptr;          // (iterations + 1), where asked for: filled with NaN before
   T* count = nullptr;            // valid observations; a pixel without any must come to no harm and do none
-  T* flaw = nullptr;             // > 0: input that no arithmetic can use; its rows are missing
+  T* flaw = nullptr;             // > 0: input that no arithmetic can use (its rows are missing), or a solution beyond the numbers that T has
   T *rank = nullptr, *norm = nullptr, *iterations = nullptr;  // norm: |W^(1/2)(A x - y)| of the observations
   T* status = nullptr;   // number of the Status of a pixel that was solved: ok, rank_deficient, not_converged, breakdown
-  NextTileRows next{};   // a solver may ask for it while it computes (AskAhead)
+  NextTileRows next{};   // a solver may ask for it while it computes (ask_ahead)
   T* scratch = nullptr;  // of one lane group, aligned to 64 bytes; left as it was by the group before
 };
 
-// Asks for the next tile, a few cache lines at each call, so that it comes from memory while the arithmetic of this one runs. Rows are far apart, so
-// that no hardware prefetcher follows them.
-class AskAhead {
+// Asks for the next tile cache line by cache line.
+class NextLine {
  public:
-  AskAhead(const NextTileRows& next, int calls)
-      : row_(next.row),
-        from_(next.from),
-        bytes_(next.bytes),
-        left_(next.rows),
-        lines_(static_cast<int>(next.rows * ((next.bytes + 63) / 64))),
-        calls_(calls) {}
-  inline __attribute__((always_inline)) void operator()() {
-    for (due_ += lines_; due_ > 0 && left_ > 0; due_ -= calls_) {
-      // The last byte of each 64: where rows are not aligned to cache lines, its line is the one that no earlier tile has read.
-      __builtin_prefetch(*row_ + from_ + at_ + 63);
-      at_ += 64;
-      if (at_ >= bytes_) at_ = 0, ++row_, --left_;
-    }
+  LOPSAR_HD explicit NextLine(const NextTileRows& next) : row_(next.row), from_(next.from), bytes_(next.bytes) {}
+  LOPSAR_HD void operator()() {
+    ask_for(*row_ + from_ + at_);
+    at_ += 64;
+    if (at_ >= bytes_) at_ = 0, ++row_;
   }
 
  private:
   const char* const* row_;
   std::ptrdiff_t from_, bytes_, at_ = 0;
-  int left_, lines_, calls_, due_ = 0;
 };
+LOPSAR_HD Spread<NextLine> ask_ahead(const NextTileRows& next, int calls) {
+  return {NextLine(next), static_cast<int>(next.rows * ((next.bytes + 63) / 64)), calls};
+}
 
 // Where the data of a row lie; null: the same number at every pixel.
 template <class S>
@@ -78,6 +70,8 @@ struct SystemKernels {
   void (*load)(const RowSource<S>* sources, int rows, int observations, std::size_t first, std::size_t n, SystemTile<T>& tile);
   // Fills (rows) from a block, or from a null block with 0.
   void (*load_rows)(ConstBlock<S> block, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, T* to);
+  // Makes flaw 1 where a number of (rows) is beyond what a block can hold; NaN is not.
+  void (*mark_overflow)(const T* from, int rows, const SystemTile<T>& tile);
   // Writes (rows) to a block; NaN where keep[pixel] is 0.
   void (*write_rows)(const T* from, const T* keep, int rows, std::size_t first, std::size_t n, const SystemTile<T>& tile, Block<S> block);
 };

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include <lopsar/operators/lanes/target.hpp>
+#include <lopsar/solvers/cpu/ask_ahead.hpp>
 #include <lopsar/solvers/cpu/edge_flow_tile.hpp>
 
 namespace lopsar::cpu {
@@ -15,34 +16,23 @@ LOPSAR_HD const S* readable(const S* row, std::size_t n, int pixels, S* copy) {
   return copy;
 }
 
-// Asks for the rows of the next tile, a few at each call, so that they come from memory while the arithmetic of this one runs. Rows
-// are far apart, so that no hardware prefetcher follows them.
+// Asks for the next tile row by row.
 template <class T>
-class NextTile {
+class NextRow {
  public:
-  LOPSAR_HD NextTile(const Tile<T>& tile, int pairs, int calls)
-      : y_(tile.next_y), second_(tile.next_second), left_(pairs), pairs_(pairs), calls_(calls) {}
+  LOPSAR_HD explicit NextRow(const Tile<T>& tile) : y_(tile.next_y), second_(tile.next_second) {}
   LOPSAR_HD void operator()() {
-    for (due_ += pairs_; due_ > 0 && left_ > 0; due_ -= calls_) row();
-  }
-  LOPSAR_HD void finish() {
-    while (left_ > 0) row();
+    ask(y_);
+    if (second_.at) ask(second_);
   }
 
  private:
-  LOPSAR_HD void row() {
-    --left_;
-    // The last value of each 64 bytes: where rows are not aligned to cache lines, its line is the one that no earlier tile has read.
-    constexpr int line = 64 / sizeof(T);
-    for (int b = line - 1; b < tile_pixels<T>; b += line) __builtin_prefetch(y_.at + b);
-    y_.at += y_.stride;
-    if (!second_.at) return;
-    for (int b = line - 1; b < tile_pixels<T>; b += line) __builtin_prefetch(second_.at + b);
-    second_.at += second_.stride;
+  using Row = decltype(Tile<T>::next_y);
+  LOPSAR_HD static void ask(Row& row) {
+    for (int b = 0; b < tile_pixels<T>; b += 64 / sizeof(T)) ask_for(reinterpret_cast<const char*>(row.at + b));
+    row.at += row.stride;
   }
-  decltype(Tile<T>::next_y) y_;
-  decltype(Tile<T>::next_second) second_;
-  int left_, pairs_, calls_, due_ = 0;
+  Row y_, second_;
 };
 
 // prepare.row(k) gives the function (y, second) -> (data, weight, valid) of pair k; y and second are the stack's values as read.

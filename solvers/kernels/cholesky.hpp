@@ -9,7 +9,7 @@
 // pivot are worth more than that bound. L D L' without square roots is the same up to rounding under any diagonal scaling, so that no matrix is
 // scaled. Arithmetic on V only: no pixel loop, no allocation, no device.
 #pragma once
-#include <lopsar/operators/lanes/lane.hpp>
+#include <lopsar/solvers/kernels/system.hpp>
 
 namespace lopsar::kernels {
 using namespace lanes;
@@ -241,37 +241,105 @@ LOPSAR_HD void substitute(const CholeskyProgram<value_t<V>>& program, Factors fa
   back_substitute<V>(program, factors, x, [](V own, V inverse) { return own * inverse; });
 }
 
-// Which unknowns the dependent columns leave undetermined: 1, else 0. They are those where a vector v of the null space, a generic one, differs from
-// zero by more than rounding: v_i^2 N_ii > negligible, where v_j^2 N_jj is 1 to 4 for a dependent column j. u: scratch, then the result.
-template <class V, class Factors, class Rows>
-LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, value_t<V> negligible, Factors factors, Rows u) {
+// What undetermined() works in, one row per column: u is the result.
+template <class Columns>
+struct NullVector {
+  Columns u, error, size, scale;
+};
+
+// Which unknowns the dependent columns leave undetermined: 1, else 0. They are those that move where the unknowns of dependent columns do: u of
+//
+//   min_u |W^(1/2) A u|^2 + damp^2 |u|^2,   u_j fixed at a generic number in units of 1/sqrt(N_jj) for dependent columns j
+//
+// differs from zero by more than rounding. What an unknown is held by does not matter: that of a weak row counts as much as that of a strong one. A
+// number counts as zero where it is below the rounding error that came with its terms (entries of the factors are off by noise relative to what they
+// were formed from) and below a thousandth of these. What moves by less than 1e-4 of its own standard deviation as far as data let the dependent
+// unknown move keeps its value, too: u_i^2 N_ii <= 1e-8 |W^(1/2) A u|^2. (With several dependent columns that sum is of no use.)
+// rotated: factors are those of QR, where 1/d is that of a triangle. rows: scratch, one per row of A.
+template <bool rotated, class V, class Values, class Data, class Factors, class Rows, class Columns>
+LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const SystemMatrix<value_t<V>>& by_row,
+                            const SystemMatrix<value_t<V>>& by_column, Values values, Data w, V damp2, value_t<V> noise, Factors factors, Rows rows,
+                            const NullVector<Columns>& null) {
   using T = value_t<V>;
-  const V zero(T(0)), one(T(1)), limit(negligible);
-  const int* op = program.backward;
-  std::ptrdiff_t at = program.factor_rows + 2;
+  const V zero(T(0)), one(T(1)), rounding(noise), cancelled(T(1e-3));
+  const auto& [u, error, size, scale] = null;  // scale: sqrt(N_ii), negative for dependent columns
+  const auto spread = [](V inverse, V diagonal) { return rotated ? root(inverse) : root(diagonal) * inverse; };
+  V dependent = zero;
   T generic(1);
+  const int* op = program.forward;
+  std::ptrdiff_t at = 0;
   for (int q = 0; q < program.columns; ++q) {
-    const int m = op[1];
-    at -= m + 2;
-    V sum = zero;
-    for (int a = 0; a < m; ++a) sum = nmadd(factors[at + a], u[op[2 + a]], sum);
-    const V diagonal = factors[at - 1];
     generic = generic + T(0.618);
     if (generic > T(2)) generic = generic - T(1);
-    // Where no row touches the column its own size is all there is.
-    const V own = choose(diagonal > zero, V(generic) / root(choose(diagonal > zero, diagonal, one)), V(generic));
-    u.set(op[0], choose(factors[at - 2] > zero, sum, own));
-    op += 2 + m;
+    const V diagonal = factors[at + 1], length = root(choose(diagonal > zero, diagonal, one));
+    const auto independent = factors[at] > zero;
+    u.set(op[0], choose(independent, zero, V(generic) / length));
+    scale.set(op[0], choose(independent, length, zero - length));
+    dependent = dependent + choose(independent, zero, choose(diagonal > zero, one, zero));
+    at += op[1] + 2;
+    op += op[1] + 2;
   }
+  // u = -A'W A u at the others.
+  for (int k = 0; k < by_row.rows; ++k) rows.set(k, w[k] * row_magnitude<V>(by_row, k, values, u));
+  for (int j = 0; j < program.columns; ++j) {
+    const V sum = row_magnitude<V>(by_column, j, values, rows);
+    size.set(j, sum);
+    error.set(j, rounding * sum);
+  }
+  for (int k = 0; k < by_row.rows; ++k) rows.set(k, w[k] * row_product<V>(by_row, k, values, u));
+  for (int j = 0; j < program.columns; ++j) u.set(j, choose(scale[j] > zero, zero - row_product<V>(by_column, j, values, rows), u[j]));
   op = program.forward;
   at = 0;
   for (int q = 0; q < program.columns; ++q) {
-    const int m = op[1];
-    const V v = u[op[0]];
-    const auto free = v * v * factors[at + 1] > limit;
-    u.set(op[0], choose(factors[at] > zero, choose(free, one, zero), one));
-    op += 2 + m;
+    const int j = op[0], m = op[1];
+    op += 2;
+    const auto independent = scale[j] > zero;
+    const auto left = magnitude(u[j]) > at_most(error[j], cancelled * size[j]);
+    const V y = choose(independent & left, u[j], zero), e = choose(independent & left, error[j], zero);
+    const V own = rounding * magnitude(y) * spread(factors[at], factors[at + 1]);
+    for (int a = 0; a < m; ++a) {
+      const int i = op[a];
+      const V l = factors[at + 2 + a], t = l * y, length = scale[i];
+      u.set(i, choose(length > zero, u[i] - t, u[i]));
+      error.set(i, error[i] + madd(magnitude(l), e, own * magnitude(length)));
+      size.set(i, size[i] + magnitude(t));
+    }
+    u.set(j, choose(independent, y, u[j]));
+    error.set(j, e);
+    op += m;
     at += m + 2;
+  }
+  op = program.backward;
+  at = program.factor_rows;
+  for (int q = 0; q < program.columns; ++q) {
+    const int j = op[0], m = op[1];
+    op += 2;
+    at -= m + 2;
+    const V inverse = factors[at], own = rounding * spread(inverse, factors[at + 1]);
+    V sum = u[j] * inverse, e = error[j] * inverse, all = magnitude(sum);
+    for (int a = 0; a < m; ++a) {
+      const int i = op[a];
+      // What dependent columns do is in the right-hand side.
+      const V l = factors[at + 2 + a], length = scale[i], ui = choose(length > zero, u[i], zero), t = l * ui;
+      sum = sum - t;
+      all = all + magnitude(t);
+      e = e + madd(magnitude(l), error[i], own * magnitude(ui * length));
+    }
+    const auto independent = scale[j] > zero, left = magnitude(sum) > at_most(e, cancelled * all);
+    u.set(j, choose(independent, choose(left, sum, zero), u[j]));
+    error.set(j, choose(independent & left, e, zero));
+    op += m;
+  }
+  V energy = zero;
+  for (int k = 0; k < by_row.rows; ++k) {
+    const V t = row_product<V>(by_row, k, values, u);
+    energy = madd(w[k] * t, t, energy);
+  }
+  for (int j = 0; j < program.columns; ++j) energy = madd(damp2 * u[j], u[j], energy);
+  energy = choose(dependent < V(T(1.5)), V(T(1e-8)) * energy, zero);
+  for (int j = 0; j < program.columns; ++j) {
+    const V length = scale[j], moved = u[j] * length;
+    u.set(j, choose(length > zero, choose(moved * moved > energy, one, zero), one));
   }
 }
 #undef LOPSAR_CHOLESKY_DEGREES

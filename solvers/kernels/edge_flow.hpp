@@ -10,6 +10,7 @@
 #pragma once
 #include <lopsar/operators/lanes/lane.hpp>
 #include <lopsar/solvers/kernels/phasor_sum.hpp>
+#include <lopsar/solvers/kernels/system.hpp>
 
 namespace lopsar::kernels {
 using namespace lanes;
@@ -36,7 +37,7 @@ inline constexpr double pivot_threshold = 1e-5;
 // date eliminated earlier, so no update carries a sign.
 template <class I>
 struct EdgeFlowProgram {
-  int dates, root, eliminated, merges, max_degree;
+  int dates, root, eliminated, merges;
   const I* merge;
   const I* eliminate;
   const I* substitute;
@@ -227,6 +228,26 @@ LOPSAR_HD EdgeFlowResult<V> edge_flow(const EdgeFlowProgram<I>& program, const v
   return {rank, squares};
 }
 #undef LOPSAR_DEGREES
+
+// sqrt(sum of w e^2) of a solution x where that sum leaves the range of the arithmetic.
+template <class V, class I, class Data, class Rows>
+LOPSAR_HD V residual_norm(const EdgeFlowProgram<I>& program, Data y, Data w, Rows x) {
+  const V zero(value_t<V>(0)), limit(value_t<V>{missing_limit});
+  return norm_of<V>([&](auto use) {
+    const I* back = program.substitute;
+    const I* e = program.residual;
+    for (int q = 0; q < program.eliminated; ++q) {
+      const V xv = x[back[0]];
+      const int m = back[1], residuals = back[2];
+      back += 3 + m;
+      for (int a = 0; a < residuals; ++a, e += 2) {
+        const std::ptrdiff_t k = e[0] < 0 ? ~e[0] : e[0];
+        const V r = y[k] - (xv - x[e[1]]);
+        use(choose(r < limit, root(w[k]) * r, zero));
+      }
+    }
+  });
+}
 
 // Which dates data tie to the root, from the factors of a solve without pseudo-edges: 1 where x is determined, 0 where not.
 // It is the same substitution with c = 0 and 1 at the root: rows of l sum to 1 in the root's component, and to 0 in others,

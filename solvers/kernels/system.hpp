@@ -1,5 +1,7 @@
 // Products with the sparse matrix of a model and its transpose, on one lane of pixels. Arithmetic on V only.
 #pragma once
+#include <cstddef>
+
 #include <lopsar/operators/lanes/lane.hpp>
 
 namespace lopsar::kernels {
@@ -74,6 +76,51 @@ LOPSAR_HD V row_squares(const SystemMatrix<value_t<V>>& a, int i, Values values,
     }
   }
   return total;
+}
+
+// Without damping the rank is at most the number of rows that are there, whatever the pivots say. Returns where it was more.
+template <class V, class Data>
+LOPSAR_HD mask_t<V> limit_rank(int rows, Data w, V& rank) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1));
+  V present = zero;
+  for (int k = 0; k < rows; ++k) present = present + choose(w[k] > zero, one, zero);
+  const auto beyond = rank > present + V(T(0.5));
+  rank = choose(beyond, present, rank);
+  return beyond;
+}
+
+// sum_j |a_ij| |x_j| of row i: what rounding of row_product() is relative to.
+template <class V, class Values, class Rows>
+LOPSAR_HD V row_magnitude(const SystemMatrix<value_t<V>>& a, int i, Values values, Rows x) {
+  V total(value_t<V>(0));
+  for (int g = a.row_start[i]; g < a.row_start[i + 1]; ++g) {
+    V sum(value_t<V>(0));
+    for (int e = a.group_start[g]; e < a.group_start[g + 1]; ++e) sum = madd(magnitude(V(a.coefficient[e])), magnitude(x[a.column[e]]), sum);
+    total = a.value[g] < 0 ? total + sum : madd(magnitude(values[a.value[g]]), sum, total);
+  }
+  return total;
+}
+
+// sqrt(sum_i t_i^2) where squares may leave the range of the arithmetic; each(use) calls use(t_i), with the same numbers whenever it is called.
+template <class V, class Each>
+LOPSAR_HD V norm_of(Each each) {
+  using T = value_t<V>;
+  V most(T(0)), sum(T(0));
+  each([&](V t) { most = at_least(magnitude(t), most); });
+  const V scale = choose(most > V(T(0)), most, V(T(1)));
+  each([&](V t) {
+    const V part = t / scale;
+    sum = madd(part, part, sum);
+  });
+  return most * root(sum);
+}
+// Whether a sum of squares neither overflowed nor lost terms that matter to underflow; the root of others is worth norm_of().
+template <class V>
+LOPSAR_HD mask_t<V> safe_squares(V sum) {
+  using T = value_t<V>;
+  constexpr T least = sizeof(T) == 4 ? T(1e-30f) : T(1e-280), most = sizeof(T) == 4 ? T(1e38f) : T(1e300);
+  return (sum > V(least)) & (sum < V(most));
 }
 
 // use(i, start(i) + sum_j a_ij x_j) of the rows [first, last).

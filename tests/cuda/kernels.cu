@@ -153,9 +153,14 @@ __global__ void substitute_kernel(CholeskyProgram<float> program, std::size_t pi
   if (p < pixels) substitute<float>(program, Rows{factors + p, pixels}, Rows{x + p, pixels});
 }
 
-__global__ void undetermined_kernel(CholeskyProgram<float> program, std::size_t pixels, float negligible, float* factors, float* u) {
+__global__ void undetermined_kernel(CholeskyProgram<float> program, SystemMatrix<float> by_row, SystemMatrix<float> by_column, std::size_t pixels,
+                                    float damp2, float noise, float* values, float* w, float* factors, float* rows, float* u, float* error,
+                                    float* size, float* scale) {
   const std::size_t p = this_pixel();
-  if (p < pixels) undetermined<float>(program, negligible, Rows{factors + p, pixels}, Rows{u + p, pixels});
+  if (p >= pixels) return;
+  const auto of = [&](float* at) { return Rows{at + p, pixels}; };
+  undetermined<false, float>(program, by_row, by_column, of(values), of(w), damp2, noise, of(factors), of(rows),
+                             NullVector<Rows>{of(u), of(error), of(size), of(scale)});
 }
 
 // r = W (y - A x) and A' r of a model.

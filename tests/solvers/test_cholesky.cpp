@@ -607,6 +607,96 @@ TEST_CASE("cholesky and QR: rank of models that few data determine", "[solvers][
       }
 }
 
+// What rows of little weight hold trades off with what nothing holds, and must not pass for determined.
+TEST_CASE("cholesky and QR: unknowns that weak rows tie to undetermined ones", "[solvers][cholesky][qr][rank]") {
+  struct Scene {
+    std::string name;
+    LinearOperator model;
+    Grid<double> y, w;
+    std::vector<std::size_t> held;  // by strong rows alone
+    std::vector<std::size_t> loose;
+  };
+  std::vector<Scene> scenes;
+  // NSBAS with a quadratic model: dates 1, 2 | 3, 4, 5 of two parts, then velocity, constant and acceleration, tied by rows of weight gamma^2.
+  for (const double gamma : {1e-7, 1e-8, 1e-10, 1e-13, 1e-16}) {
+    std::vector<lopsar::Triplet> rows{{0, 0, 1, -1}, {1, 0, -1, -1}, {1, 1, 1, -1}, {2, 2, -1, -1}, {2, 3, 1, -1}, {3, 3, -1, -1}, {3, 4, 1, -1}};
+    for (std::size_t d = 0; d < 5; ++d) {
+      const double t = 12 * static_cast<double>(d + 1) / 365.25;
+      rows.insert(rows.end(), {{4 + d, d, gamma, -1}, {4 + d, 5, -gamma * t, -1}, {4 + d, 6, -gamma, -1}, {4 + d, 7, -gamma * t * t, -1}});
+    }
+    scenes.push_back({"NSBAS", lopsar::Pattern({9, 8}, rows), Grid<double>(9, 1), Grid<double>(9, 1), {0, 1}, {2, 3, 4, 5, 6, 7}});
+    const double y[] = {1, 1.2, 0.7, 0.9};
+    for (std::size_t k = 0; k < 9; ++k) scenes.back().y.at(k, 0) = k < 4 ? y[k] : 0, scenes.back().w.at(k, 0) = 1;
+  }
+  // A network in which a third of the pairs hardly counts.
+  constexpr std::size_t pixels = 300;
+  const Network network = nearest_neighbors(17, 10).network();
+  const std::size_t K = network.pairs().size();
+  std::mt19937_64 random(61);
+  for (const double weak : {1e-12, 1e-14, 1e-16}) {
+    scenes.push_back({"network", network, Grid<double>(K, pixels), Grid<double>(K, pixels), {}, {}});
+    for (auto& v : scenes.back().y.values) v = uniform(random, -5, 5);
+    for (auto& v : scenes.back().w.values) v = random() % 3 ? 1 : weak;
+  }
+  for (const auto& scene : scenes) {
+    const DenseModel dense(scene.model, {}, scene.y.pixels);
+    for (const Method method : {Method::cholesky, Method::qr}) {
+      lopsar::SolveOptions<double> options;
+      options.method = method, options.weights = scene.w.view();
+      const auto r = ::solve<double>(scene.model, scene.y.view(), options);
+      INFO(scene.name << ", " << lopsar::name(method));
+      double worst = 0;
+      std::size_t deficient = 0, finite = 0;
+      for (std::size_t p = 0; p < scene.y.pixels; ++p) {
+        if (r.status[p] != number(Status::rank_deficient)) continue;
+        ++deficient;
+        std::vector<double> y, w;
+        for (std::size_t k = 0; k < scene.y.rows; ++k) y.push_back(scene.y.at(k, p)), w.push_back(scene.w.at(k, p));
+        const auto exact = dense.solve(p, y, w, 0, 1e-17L);
+        for (std::size_t j = 0; j < r.x.rows; ++j) {
+          if (std::isnan(r.x.at(j, p))) continue;
+          ++finite;
+          worst = std::max(worst, std::fabs(r.x.at(j, p) - static_cast<double>(exact.x(static_cast<long>(j)))));
+        }
+        for (const auto j : scene.held) CHECK(!std::isnan(r.x.at(j, p)));
+        for (const auto j : scene.loose) CHECK(std::isnan(r.x.at(j, p)));
+      }
+      // Data of 5 rad; what an undetermined date may be, some 10 rad, moves what keeps its value by at most 1e-4 of that.
+      CHECK(worst <= 1e-3);
+      if (scene.name == "network" && method == Method::cholesky) {
+        CHECK(deficient >= pixels / 10);
+        CHECK(finite >= deficient / 2);
+      }
+      if (!scene.held.empty() && method == Method::cholesky) CHECK(deficient == 1);
+    }
+  }
+}
+
+// An unknown that no row touches, or that others determine exactly, keeps its value beside those that are lost.
+TEST_CASE("cholesky and QR: what a null vector does not touch keeps its value", "[solvers][cholesky][qr][rank]") {
+  // Columns 0, 1: well determined; 2, 3: only as a sum, which column 1 meets, too; 4: in a block of its own; 5: untouched.
+  for (const double weight : {1.0, 1e-10, 1e-20}) {
+    const LinearOperator model = lopsar::Pattern({6, 6}, {{0, 0, 1, -1}, {0, 1, 0.3, -1}, {1, 1, 2, -1}, {2, 1, 0.7, -1}, {2, 2, 1.1, -1}, {2, 3, 1.3, -1},
+                                                          {3, 0, 0.1, -1}, {3, 2, 2.2, -1}, {3, 3, 2.6, -1}, {4, 4, 3, -1}, {5, 0, 1, -1}});
+    Grid<double> y(6, 1), w(6, 1);
+    const double values[] = {1, 2, 3, 4, 6, 0.5};
+    for (std::size_t k = 0; k < 6; ++k) y.at(k, 0) = values[k], w.at(k, 0) = k == 2 || k == 3 || k == 4 ? weight : 1;
+    const DenseModel dense(model, {}, 1);
+    const auto exact = dense.solve(0, y.values, w.values);
+    for (const Method method : {Method::cholesky, Method::qr}) {
+      lopsar::SolveOptions<double> options;
+      options.method = method, options.weights = w.view();
+      const auto r = ::solve<double>(model, y.view(), options);
+      INFO(lopsar::name(method) << ", weight " << weight);
+      CHECK(r.status[0] == number(Status::rank_deficient));
+      CHECK(r.rank[0] == 4);
+      for (const std::size_t j : {2u, 3u, 5u}) CHECK(std::isnan(r.x.at(j, 0)));
+      // The data of 6 times rounding times the condition, below 1e2.
+      for (const std::size_t j : {0u, 1u, 4u}) CHECK(std::fabs(r.x.at(j, 0) - static_cast<double>(exact.x(static_cast<long>(j)))) <= 1e-12);
+    }
+  }
+}
+
 TEST_CASE("cholesky: automatic arithmetic does not depend on the order of pixels", "[solvers][cholesky][bits]") {
   // One pixel in eight makes the columns all but parallel: where it stands must not matter.
   constexpr std::size_t pixels = 64;
@@ -655,6 +745,81 @@ TEST_CASE("cholesky: pixels without data beside others", "[solvers][cholesky][st
     CHECK(r.rank[p] == (empty(p) ? 0 : 11));
     CHECK(std::isnan(r.residual_norm[p]) == empty(p));
   }
+}
+
+TEST_CASE("all methods: weights and data that vanish in the arithmetic are not missing", "[solvers][cholesky][krylov][edge_flow][arithmetic]") {
+  const Network network = nearest_neighbors(30, 12).network();
+  Grid<double> y(30, 2), w(30, 2), one(30, 1);
+  for (std::size_t k = 0; k < 30; ++k) {
+    y.at(k, 0) = y.at(k, 1) = 1;
+    w.at(k, 0) = 1e-50, w.at(k, 1) = k == 3 ? 1e-50 : 1;
+    one.at(k, 0) = 1e-50;
+  }
+  for (const Method method : {Method::edge_flow, Method::cholesky, Method::cg, Method::cgls, Method::lsqr}) {
+    INFO(lopsar::name(method));
+    lopsar::SolveOptions<double> options;
+    options.method = method, options.arithmetic = Arithmetic::float32, options.weights = w.view();
+    const auto r = ::solve<double>(network, y.view(), options);
+    CHECK(r.status[0] == number(Status::not_finite));
+    CHECK(r.status[1] == number(Status::not_finite));
+    options.weights = one.view();
+    CHECK(::solve<double>(network, y.view(), options).status[0] == number(Status::not_finite));
+    options.weights = {};
+    Grid<double> huge = y;
+    huge.at(2, 0) = 1e300, huge.at(2, 1) = 1e-300;
+    const auto h = ::solve<double>(network, huge.view(), options);
+    CHECK(h.status[0] == number(Status::not_finite));
+    CHECK(h.valid[1] == 30);
+  }
+}
+
+// Residuals of a known size: pairs of parallel interferograms that disagree by 2 s, so that each leaves s.
+TEMPLATE_TEST_CASE("direct methods: norms of residuals over the range of data and weights", "[solvers][cholesky][qr][edge_flow]", float, double) {
+  using T = TestType;
+  const Network network({{"20170101", "20170113"}, {"20170101", "20170113"}, {"20170113", "20170125"}, {"20170113", "20170125"}});
+  struct Size {
+    double s, w;
+  };
+  std::vector<Size> sizes{{1e20, 1}, {1e-25, 1}, {1e15, 1e10}, {1e-10, 1e-18}, {3e10, 1e18}, {1, 1}, {0, 1}, {1e29, 1}};
+  if (sizeof(T) == 8) sizes.insert(sizes.end(), {{1e-120, 1e-90}, {1e29, 1e100}, {1e-170, 1}});
+  Grid<T> y(4, sizes.size()), w(4, sizes.size());
+  for (std::size_t p = 0; p < sizes.size(); ++p)
+    for (std::size_t k = 0; k < 4; ++k) {
+      y.at(k, p) = static_cast<T>((k % 2 ? 3 : 1) * sizes[p].s);
+      w.at(k, p) = static_cast<T>(sizes[p].w);
+    }
+  for (const Method method : {Method::edge_flow, Method::cholesky, Method::qr}) {
+    lopsar::SolveOptions<T> options;
+    options.method = method, options.weights = w.view();
+    const auto r = ::solve<T>(network, y.view(), options);
+    for (std::size_t p = 0; p < sizes.size(); ++p) {
+      INFO(lopsar::name(method) << ", data " << sizes[p].s << ", weight " << sizes[p].w);
+      CHECK(r.status[p] == number(Status::ok));
+      const double exact = 2 * sizes[p].s * std::sqrt(sizes[p].w);
+      // Four residuals, each rounded relative to data of thrice its size.
+      CHECK(std::fabs(static_cast<double>(r.residual_norm[p]) - exact) <= 8 * static_cast<double>(std::numeric_limits<T>::epsilon()) * exact);
+    }
+  }
+}
+
+TEST_CASE("cholesky: a solution beyond the precision of its numbers", "[solvers][cholesky][qr][status]") {
+  const LinearOperator model = lopsar::Pattern({2, 2}, {{0, 0, 1, -1}, {1, 1, 1e-30, -1}});
+  Grid<float> y(2, 40);
+  for (std::size_t p = 0; p < 40; ++p) y.at(0, p) = 1, y.at(1, p) = p % 3 == 1 ? 1e10f : 2e-30f;
+  for (const Method method : {Method::cholesky, Method::qr})
+    for (const Arithmetic arithmetic : {Arithmetic::automatic, Arithmetic::float32, Arithmetic::float64}) {
+      if (method == Method::qr && arithmetic == Arithmetic::float32) continue;
+      lopsar::SolveOptions<float> options;
+      options.method = method, options.arithmetic = arithmetic;
+      const auto r = ::solve<float>(model, y.view(), options);
+      INFO(lopsar::name(method) << ", " << lopsar::name(arithmetic));
+      for (std::size_t p = 0; p < 40; ++p) {
+        CHECK(r.status[p] == number(p % 3 == 1 ? Status::not_finite : Status::ok));
+        CHECK(std::isnan(r.x.at(0, p)) == (p % 3 == 1));
+        CHECK(std::isnan(r.x.at(1, p)) == (p % 3 == 1));
+        if (p % 3 != 1) CHECK(std::fabs(r.x.at(1, p) - 2) <= 1e-6f);
+      }
+    }
 }
 
 TEST_CASE("direct methods: outputs and methods that they have not", "[solvers][cholesky][qr]") {

@@ -661,6 +661,46 @@ TEMPLATE_TEST_CASE("edge flow: options that it has not, and damping beyond the w
   }
 }
 
+// c (x_j - x_i) is an edge of the weight c^2 w: where the arithmetic has no such weight, it is Cholesky's.
+TEMPLATE_TEST_CASE("edge flow: coefficients of priors beyond the weights", "[solvers][edge_flow][prior]", float, double) {
+  using T = TestType;
+  const Network network = nearest_neighbors(20, 8).network();
+  constexpr std::size_t pixels = 4;
+  Grid<T> y(20, pixels), each(7, pixels);
+  for (std::size_t k = 0; k < 20; ++k)
+    for (std::size_t p = 0; p < pixels; ++p) y.at(k, p) = T(network.pairs()[k].second) - T(network.pairs()[k].first);
+  for (auto& v : each.values) v = 1;
+  const T tiny = sizeof(T) == 4 ? T(1e-12f) : T(1e-60), huge = sizeof(T) == 4 ? T(1e10f) : T(1e60);
+  struct Prior {
+    double coefficient;
+    T weight;
+    bool edges;
+  };
+  for (const auto& [c, weight, edges] :
+       {Prior{1, T(1), true}, Prior{static_cast<double>(tiny), T(1), false}, Prior{static_cast<double>(huge), T(1), false},
+        Prior{static_cast<double>(tiny), T(1) / tiny, true}, Prior{static_cast<double>(tiny), T(0), true}, Prior{-1, tiny, true}}) {
+    const lopsar::LinearOperator op = c * lopsar::TimeDifference(network, 1);
+    for (const bool per_pixel : {false, true}) {
+      if (per_pixel && weight != T(1)) continue;
+      INFO("coefficient " << c << ", weight " << weight);
+      lopsar::SolveOptions<T> options;
+      options.priors = {{op, {}, per_pixel ? each.view() : lopsar::ConstBlock<T>{}}};
+      const std::vector<T> one(7, weight);
+      if (!per_pixel) options.priors[0].weights = {one.data(), 7, 1};
+      const auto s = lopsar::solve(network, y.view(), options);
+      CHECK(s.report.method == (edges ? lopsar::Method::edge_flow : lopsar::Method::cholesky));
+      // Of no weight, or one that the arithmetic has: every pixel is solved. TimeDifference's own coefficients are 30 per year.
+      for (std::size_t p = 0; p < pixels; ++p) CHECK(s.status[p] == number(Status::ok));
+      // Data of a step of 1 from date to date, which rows of little weight do not change, and those of much weight make 0.
+      if (c * c * static_cast<double>(weight) < 1e-9) CHECK(std::fabs(static_cast<double>(s(6, 0)) - 7) <= 1e-5);
+      if (c > 1) CHECK(std::fabs(static_cast<double>(s(6, 0))) <= 1e-5);
+      options.method = lopsar::Method::edge_flow;
+      if (edges) CHECK_NOTHROW(lopsar::solve(network, y.view(), options));
+      else CHECK_THROWS_WITH(lopsar::solve(network, y.view(), options), ContainsSubstring("coefficients of priors"));
+    }
+  }
+}
+
 TEST_CASE("edge flow: in another precision than that of the blocks", "[solvers][edge_flow][arithmetic]") {
   // The same bits as on blocks converted beforehand; more pixels than are converted at a time.
   constexpr std::size_t pixels = sanitized ? 40 : 16384 + 70;
@@ -707,6 +747,12 @@ TEST_CASE("edge flow: in another precision than that of the blocks", "[solvers][
                  equal(by32.residual_norm[p], static_cast<double>(same32.residual_norm[p]));
         CHECK(same);
       }
+  // Stopped, it says how far it came of all pixels.
+  lopsar::SolveOptions<double> stopping{.arithmetic = lopsar::Arithmetic::float32};
+  std::size_t seen = 0;
+  stopping.progress = [&](std::size_t done) { return seen = done, done <= 16384 && done < pixels; };
+  CHECK_THROWS_WITH(lopsar::solve(network, y.view(), stopping), ContainsSubstring(" of " + std::to_string(pixels) + " pixels"));
+  CHECK_THROWS_WITH(lopsar::solve(network, y.view(), stopping), ContainsSubstring("after " + std::to_string(seen) + " of"));
   // A weight that float32 has not is no missing observation.
   Grid<double> tiny = w;
   tiny.at(2, 1) = 1e-60, tiny.at(2, 2) = 1e60;
