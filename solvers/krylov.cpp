@@ -45,16 +45,24 @@ double norm(std::span<const T> values, int threads, double scale = 1) {
 // The largest magnitude of a real number; infinity if one is not finite.
 template <class T>
 double largest(std::span<const T> values, int threads) {
-  const auto* v = numbers(values);
+  using R = real_t<T>;
+  const R* v = numbers(values);
   const std::size_t n = values.size() * reals<T>;
+  constexpr std::size_t lanes = 16;
   std::vector<double> most(n / cpu::field_chunk + 1, 0.0);
   cpu::for_pixels(n, cpu::field_chunk, threads, [&](std::size_t from, std::size_t to) {
-    double& mine = most[from / cpu::field_chunk];
-    for (std::size_t i = from; i < to; ++i) {
-      const double size = std::abs(static_cast<double>(v[i]));
-      mine = std::isfinite(size) ? std::max(mine, size) : std::numeric_limits<double>::infinity();
-      if (std::isinf(mine)) break;
-    }
+    R each[lanes] = {}, finite[lanes] = {};  // finite: 0, or NaN
+    std::size_t i = from;
+    const auto take = [&](std::size_t l, R value) {
+      const R size = std::abs(value);
+      each[l] = size > each[l] ? size : each[l];
+      finite[l] += R(0) * value;
+    };
+    for (; i + lanes <= to; i += lanes)
+      for (std::size_t l = 0; l < lanes; ++l) take(l, v[i + l]);
+    for (; i < to; ++i) take(0, v[i]);
+    const bool all = std::all_of(finite, finite + lanes, [](R value) { return value == R(0); });
+    most[from / cpu::field_chunk] = all ? static_cast<double>(*std::max_element(each, each + lanes)) : std::numeric_limits<double>::infinity();
   });
   return *std::max_element(most.begin(), most.end());
 }
@@ -162,17 +170,19 @@ void KrylovProblem<T>::begin(std::span<const T> y, std::span<const T> x0, std::s
     if (values.size() != n)
       throw ShapeError(std::string(who) + ": expected " + name + " of " + std::to_string(n) + " values for an operator of shape " + text(shape) +
                        ", got " + std::to_string(values.size()));
-    if (!std::isfinite(largest(values, threads_)))
+    const double size = largest(values, threads_);
+    if (!std::isfinite(size))
       not_finite(values, std::string(who) + ": " + name, "leave such data out (Restriction), or give them a finite value and weight 0");
+    return size;
   };
-  fits(y, shape.rows, "y");
-  if (!x0.empty()) fits(x0, shape.columns, "x0");
+  y_size_ = fits(y, shape.rows, "y");
+  const double start = x0.empty() ? 0 : fits(x0, shape.columns, "x0");
   y_ = y;
   x_.assign(shape.columns, T(0));
   std::copy(x0.begin(), x0.end(), x_.begin());
   from_zero_ = std::all_of(x_.begin(), x_.end(), [](T value) { return value == T(0); });
   unit_ = a_unit_ = 1;
-  x_unit_ = power_of_two<double>(from_zero_ ? 0 : largest(x0, threads_));
+  x_unit_ = power_of_two<double>(start);
   KrylovSolver::start(iterations > 0 ? iterations : 2 * shape.columns);
 }
 
@@ -234,7 +244,7 @@ void Cg<T>::setup(std::span<const T> y, std::span<const T> x0) {
   q_.assign(y.size(), T(0));
   stuck_ = false;
   auto* r = numbers(residual);
-  double size = largest(y, threads);
+  double size = this->y_size_;
   if (!this->from_zero_) {
     apply(this->A_, std::span<const T>(this->x_), q_, threads);
     const auto *q = numbers(q_), *x = numbers(this->x_);
@@ -351,7 +361,7 @@ void Cgls<T>::setup(std::span<const T> y, std::span<const T> x0) {
   stuck_ = false;
   a_norm_ = 0;
   auto *r = numbers(residual), *q = numbers(q_), *s = numbers(s_), *x = numbers(this->x_);
-  double size = largest(y, threads);
+  double size = this->y_size_;
   if (!this->from_zero_) {
     apply(this->A_, std::span<const T>(this->x_), q_, threads);
     size = std::max(size, largest(std::span<const T>(q_), threads));
@@ -504,7 +514,7 @@ void Lsqr<T>::setup(std::span<const T> y, std::span<const T> x0) {
   damped_u_.clear();
   var_.assign(options_.variances ? columns : 0, R(0));
   auto *u = numbers(u_), *v = numbers(v_), *p = numbers(product_), *x = numbers(this->x_);
-  double size = largest(y, threads);
+  double size = this->y_size_;
   if (!this->from_zero_) {
     apply(this->A_, std::span<const T>(this->x_), product_, threads);
     size = std::max(size, largest(std::span<const T>(product_.data(), rows), threads));

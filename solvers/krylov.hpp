@@ -114,6 +114,7 @@ class KrylovProblem : public KrylovSolver {
   LinearOperator A_;
   int threads_;
   std::span<const T> y_;
+  double y_size_ = 0;  // the largest magnitude in y
   std::vector<T> x_, r_;
   bool from_zero_ = true;  // whether x0 is zero
 };
