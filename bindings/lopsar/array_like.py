@@ -34,7 +34,7 @@ def applied(op: Any, x: Any) -> Any:
 def ndarray(x: Any, name: str = "A @ x", instead: str = "lopsar.torch.apply(A, x), whose gradient is the adjoint") -> np.ndarray:
     """The values of an array of any library, without a copy where that library shares its memory."""
     if not is_foreign(x):
-        return np.asarray(x)
+        return x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)   # a mask is left for `plain` to see
     if getattr(x, "requires_grad", False):
         raise _core.InvalidArgument(f"{name}: expected a tensor without a gradient, got one that requires it; use {instead}, or .detach() it")
     if "bfloat16" in str(x.dtype):

@@ -395,10 +395,11 @@ class Labels:
 
     def _following(self, of: Any, name: str) -> Any:
         """An array without labels, laid out as y was given, in the order of the operator."""
-        values, place, order, rows = ndarray(of, f"{self._who}: {name}", DIFFERENTIATE), self._place, self._order, self._op.shape[0]
+        place, order, rows = self._place, self._order, self._op.shape[0]
+        values = plain(ndarray(of, f"{self._who}: {name}", DIFFERENTIATE), name)
         if values.ndim == 0 or (place == 0 and order is None):
             return of
-        if values.ndim > 1 and values.shape[1:] != (1,):
+        if values.ndim > 1 and not (values.shape[1:] == (1,) and values.shape[0] in (1, rows)):   # (K, 1) are those of rows in any case
             if values.ndim != len(self._shape) or any(n not in (1, m) for n, m in zip(values.shape, self._shape)):
                 raise _core.ShapeError(f"{self._who}: expected {name} of shape {self._shape}, as y has, or ({rows},), got {values.shape}")
             values = np.moveaxis(values, place, 0)

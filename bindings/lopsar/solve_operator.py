@@ -85,7 +85,7 @@ class Solve(LinearOperator):
         """Weights per row (rows, 1), or per row and pixel (rows, pixels); of a DataArray with axes of pixels these are kept in mind."""
         if is_labelled(values):
             values = arranged(op.H, values, name)
-            if values.ndim > 1:
+            if values.size > values.shape[0]:   # else those of all pixels
                 values = on_grid(self, values, name)
                 self._grid = values.dims[1:], {d: values.coords[d] for d in values.dims[1:] if d in values.coords}
             values = values.values

@@ -276,8 +276,9 @@ def test_memory_maps_layouts_and_types(tmp_path):
         np.testing.assert_array_equal(lp.solve(model, y.reshape(-1, 3, 4), weights).x.reshape(4, 12), lp.solve(model, y, w[:, 0]).x)
     mask = np.array([1.0, 0, 1, 1])       # per column of the grid
     assert (lp.solve(model, y.reshape(-1, 3, 4), mask[None, None]).status[:, 1] == NO_DATA).all()
-    with pytest.raises(lp.InvalidArgument, match="masked"):
-        lp.solve(model, np.ma.masked_less(y, 0))
+    for given in ((np.ma.masked_less(y, 0),), (y, np.ma.masked_less(w, w.mean()))):
+        with pytest.raises(lp.InvalidArgument, match="masked"):
+            lp.solve(model, *given)
 
 
 def test_labels_of_xarray():
@@ -403,6 +404,11 @@ def test_arrays_without_labels_follow_y():
         for got, right in zip(lp.invert_arrays(given, A, laid(coherence), looks=4, mask=mask, reference_phase=reference[order]),
                               lp.invert_arrays(y, A, coherence, looks=4, mask=mask, reference_phase=reference)):
             np.testing.assert_array_equal(got, right)
+        with pytest.raises(lp.InvalidArgument, match="masked"):
+            lp.solve(A, given, np.ma.masked_less(laid(w), w.mean()))
+        flat = given.isel(x=0)
+        if place:   # one for every pixel
+            np.testing.assert_array_equal(lp.solve(A, flat, w[0, :, :1]).x.values, lp.solve(A, y[:, :, 0], w[:1, :, 0]).x)
         if place:   # laid out as the operator has it, not as y is
             with pytest.raises(lp.ShapeError, match=r"solve: expected weights of shape .*as y has"):
                 lp.solve(A, given, w)
