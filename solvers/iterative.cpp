@@ -86,7 +86,6 @@ class Engine {
     plan_.max_iterations = options.max_iterations > 0 ? options.max_iterations : 2 * n + 20;
     plan_.history = history;
     plan_.tau = static_cast<T>(10 * n * unit);
-    plan_.largest = sizeof(S) < sizeof(T) ? static_cast<T>(std::numeric_limits<S>::max()) : std::numeric_limits<T>::max();
     const auto& p = options.preconditioner;
     if (p.kind == Kind::diagonal) plan_.preconditioner = cpu::KrylovPlan<T>::Preconditioner::diagonal;
     if (p.kind == Kind::blocks || p.kind == Kind::direct) {

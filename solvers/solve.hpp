@@ -66,7 +66,7 @@ struct SolveOptions {
   // prior-extended system and Frobenius norms of matrices:
   //   |r| <= btol |b| + atol |A||x|  or  |A'r| <= atol |A||r|     ok (CG: |A'r| <= atol |A'b| only)
   //   |A||A^-1| >= conlim, as estimated from the steps (0: no limit) or max_iterations: not_converged; x is the last iterate
-  //   curvature that is zero, negative or out of the range of the arithmetic, x or residual_norm out of that of T: breakdown
+  //   curvature that is zero, negative or out of the range of the arithmetic: breakdown
   // With a preconditioner norms are those of A with columns of length 1 (A D^-1, D x and D^-1 A'r), so that units do not matter. Where |b| (CG:
   // |A'b|) is 0, |r| (|A'r|) at x0 stands for it. Tolerances below the rounding unit count as that. Where the data leave
   // combinations of unknowns free, x converges to the least |x - x0| (without a preconditioner) and the status is ok; only unknowns that no row

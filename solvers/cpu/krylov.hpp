@@ -19,7 +19,6 @@ struct KrylovPlan {
   kernels::CholeskyProgram<T> cholesky{};
   int other_rows = 0, other_values = 0;  // of the model that is factored; 0: this one
   T tau = 0;                             // dependent columns, see factorize()
-  T largest = 0;                         // number that the caller's blocks hold
   struct {
     int w, r, x, p, s, v, d, length, variances, scalars, values, history, factors, rows;
   } state{};

@@ -544,14 +544,14 @@ LOPSAR_HD void iterate(const Problem<value_t<V>>& k, const State<Rows>& state, c
 template <class V>
 struct Finished {
   V norm;  // |W^(1/2)(A x - y)| of the observations
-  V flaw;  // > 0: x, or the norm, is larger than `largest`, or NaN
+  V flaw;  // > 0: x or the norm is NaN
 };
 
 // x in the unit of the caller, NaN where nothing touches an unknown; the variances likewise.
 template <class V, class Rows, class Data, class Out>
-LOPSAR_HD Finished<V> finish(const Problem<value_t<V>>& k, const State<Rows>& state, Data y, Out x, Out variances, value_t<V> largest) {
+LOPSAR_HD Finished<V> finish(const Problem<value_t<V>>& k, const State<Rows>& state, Data y, Out x, Out variances) {
   using T = value_t<V>;
-  const V zero(T(0)), one(T(1)), nan(T(0) / T(0)), limit(largest);
+  const V zero(T(0)), one(T(1)), nan(T(0) / T(0));
   const int n = k.columns.rows;
   const auto& of = state.scalars;
   const V unit = of[scale], inverse = one / unit, inflate = of[weight];
@@ -562,11 +562,11 @@ LOPSAR_HD Finished<V> finish(const Problem<value_t<V>>& k, const State<Rows>& st
     part[0] = madd(state.w[i] * e, e, part[0]);
   });
   Finished<V> result{root(squares[0]) * of[norm], zero};
-  result.flaw = choose(result.norm <= limit, zero, one);  // comparisons with NaN are false
+  result.flaw = choose(result.norm >= zero, zero, one);  // comparisons with NaN are false
   for (int j = 0; j < n; ++j) {
     const V own = state.x[j] * unit;
     const auto known = state.length[j] > zero;
-    result.flaw = choose(known & !(magnitude(own) <= limit), one, result.flaw);
+    result.flaw = choose(known & !(magnitude(own) >= zero), one, result.flaw);
     x.set(j, choose(known, own, nan));
     if (k.variances) variances.set(j, choose(known, state.variances[j] * inflate, nan));
   }

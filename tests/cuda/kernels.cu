@@ -123,7 +123,7 @@ __global__ void krylov_kernel(krylov::Problem<float> problem, krylov::State<Rows
     krylov::begin<float, K>(problem, of, m, Rows{y + p, pixels}, norms);
   }
   krylov::iterate<float, K>(problem, of, m, first, last, norms);
-  norm[p] = krylov::finish<float>(problem, of, Rows{y + p, pixels}, Rows{x + p, pixels}, Rows{variances + p, pixels}, 3.4e38f).norm;
+  norm[p] = krylov::finish<float>(problem, of, Rows{y + p, pixels}, Rows{x + p, pixels}, Rows{variances + p, pixels}).norm;
 }
 #define LOPSAR_KRYLOV(K, ...)                                                                                                                        \
   template __global__ void krylov_kernel<krylov::Method::K, __VA_ARGS__>(krylov::Problem<float>, krylov::State<Rows>, __VA_ARGS__, std::size_t, int, \

@@ -959,8 +959,8 @@ TEST_CASE("krylov: columns over 24 decades in float32", "[solvers][krylov][units
       options.arithmetic = arithmetic;
       const auto r = ::solve<float>(model, large, options);
       for (std::size_t p = 0; p < pixels; ++p) {
-        CHECK(std::isinf(r.x.at(3, p)));
-        CHECK(r.status[p] == number(Status::breakdown));
+        CHECK(std::isnan(r.x.at(3, p)));
+        CHECK(r.status[p] == number(Status::not_finite));
       }
     }
 }
