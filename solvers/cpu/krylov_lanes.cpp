@@ -119,12 +119,12 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
   status = choose(stop > V(T(krylov::ill_conditioned) - T(0.5)), number(Status::not_converged), status);
   status =
       choose((stop > V(T(0.5))) & (stop < V(T(1.5))), choose(rank < V(T(n) - T(0.5)), number(Status::rank_deficient), number(Status::ok)), status);
-  status = choose(finished.flaw > zero, number(Status::breakdown), status);
+  status = choose(finished.broken > zero, number(Status::breakdown), status);
   io<V>::store(tile.status + c, status);
   io<V>::store(tile.rank + c, rank);
   // What begin refused: x0, or the model of the preconditioner, whose flaws only the tile of begin() knew.
   const auto refused = (stop > V(T(krylov::empty) - T(0.5))) & (io<V>::load(tile.count + c) > zero);
-  io<V>::store(tile.flaw + c, choose(refused, one, io<V>::load(tile.flaw + c)));
+  io<V>::store(tile.flaw + c, choose(refused | (finished.beyond > zero), one, io<V>::load(tile.flaw + c)));
   io<V>::store(tile.iterations + c, of.scalars[krylov::iterations]);
 }
 

@@ -543,8 +543,9 @@ LOPSAR_HD void iterate(const Problem<value_t<V>>& k, const State<Rows>& state, c
 // What finish() says of a pixel.
 template <class V>
 struct Finished {
-  V norm;  // |W^(1/2)(A x - y)| of the observations
-  V flaw;  // > 0: x or the norm is NaN
+  V norm;    // |W^(1/2)(A x - y)| of the observations
+  V broken;  // > 0: x or the norm is NaN
+  V beyond;  // > 0: x is infinite
 };
 
 // x in the unit of the caller, NaN where nothing touches an unknown; the variances likewise.
@@ -561,12 +562,13 @@ LOPSAR_HD Finished<V> finish(const Problem<value_t<V>>& k, const State<Rows>& st
     const V e = y[i] * inverse - row_product<V>(k.rows, i, state.values, state.x);
     part[0] = madd(state.w[i] * e, e, part[0]);
   });
-  Finished<V> result{root(squares[0]) * of[norm], zero};
-  result.flaw = choose(result.norm >= zero, zero, one);  // comparisons with NaN are false
+  Finished<V> result{root(squares[0]) * of[norm], zero, zero};
+  result.broken = choose(result.norm >= zero, zero, one);  // comparisons with NaN are false
   for (int j = 0; j < n; ++j) {
-    const V own = state.x[j] * unit;
+    const V own = state.x[j] * unit, size = magnitude(own);
     const auto known = state.length[j] > zero;
-    result.flaw = choose(known & !(magnitude(own) >= zero), one, result.flaw);
+    result.broken = choose(known & !(size >= zero), one, result.broken);
+    result.beyond = choose(size > V(sizeof(T) == 4 ? T(3.40282347e+38f) : T(1.7976931348623157e308)), one, result.beyond);
     x.set(j, choose(known, own, nan));
     if (k.variances) variances.set(j, choose(known, state.variances[j] * inflate, nan));
   }
