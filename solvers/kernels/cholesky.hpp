@@ -254,7 +254,8 @@ struct NullVector {
 // differs from zero by more than rounding. What an unknown is held by does not matter: that of a weak row counts as much as that of a strong one. A
 // number counts as zero where it is below the rounding error that came with its terms (entries of the factors are off by noise relative to what they
 // were formed from) and below a thousandth of these. What moves by less than 1e-4 of its own standard deviation as far as data let the dependent
-// unknown move keeps its value, too: u_i^2 N_ii <= 1e-8 |W^(1/2) A u|^2. (With several dependent columns that sum is of no use.)
+// unknown move keeps its value, too: u_i^2 N_ii <= 1e-8 |W^(1/2) A u|^2. (With several dependent columns that sum is of no use, with
+// QR it is lost in rounding.)
 // rotated: factors are those of QR, where 1/d is that of a triangle. rows: scratch, one per row of A.
 template <bool rotated, class V, class Values, class Data, class Factors, class Rows, class Columns>
 LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const SystemMatrix<value_t<V>>& by_row,
@@ -331,12 +332,14 @@ LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const Sy
     op += m;
   }
   V energy = zero;
-  for (int k = 0; k < by_row.rows; ++k) {
-    const V t = row_product<V>(by_row, k, values, u);
-    energy = madd(w[k] * t, t, energy);
+  if constexpr (!rotated) {
+    for (int k = 0; k < by_row.rows; ++k) {
+      const V t = row_product<V>(by_row, k, values, u);
+      energy = madd(w[k] * t, t, energy);
+    }
+    for (int j = 0; j < program.columns; ++j) energy = madd(damp2 * u[j], u[j], energy);
+    energy = choose(dependent < V(T(1.5)), V(T(1e-8)) * energy, zero);
   }
-  for (int j = 0; j < program.columns; ++j) energy = madd(damp2 * u[j], u[j], energy);
-  energy = choose(dependent < V(T(1.5)), V(T(1e-8)) * energy, zero);
   for (int j = 0; j < program.columns; ++j) {
     const V length = scale[j], moved = u[j] * length;
     u.set(j, choose(length > zero, choose(moved * moved > energy, one, zero), one));
