@@ -144,17 +144,14 @@ LOPSAR_HD void undetermined(const GivensProgram& program, const CholeskyProgram<
   const V zero(T(0)), one(T(1)), rounding(noise);
   const auto& [u, error, size, scale] = null;
   move_dependent<V>(substitution, factors, u, scale);
-  V all = zero;
-  for (int k = 0; k < a.rows; ++k) {
-    const V most = row_magnitude<V>(a, k, values, u);
-    all = madd(w[k] * most, most, all);
-    y.set(k, zero - row_product<V>(a, k, values, u));
-  }
-  all = root(all);
+  // What a column is told by its own rows: the noise of those of more weight does not reach it.
+  for (int k = 0; k < a.rows; ++k) y.set(k, w[k] * row_magnitude<V>(a, k, values, u));
+  for (int j = 0; j < program.columns; ++j) size.set(j, row_magnitude<V>(by_column, j, values, y) / magnitude(scale[j]));
+  for (int k = 0; k < a.rows; ++k) y.set(k, zero - row_product<V>(a, k, values, u));
   rotate<V>(program, a, by_column, values, y, w, damp2, tau, factors, theta, error);
   for (int q = 0; q < program.columns; ++q) {
     const int j = program.column[q];
-    const V inverse = factors[program.factor[q]], terms = root(inverse) * all;
+    const V inverse = factors[program.factor[q]], terms = root(inverse) * size[j];
     u.set(j, choose(scale[j] > zero, theta[q], u[j]));
     size.set(j, terms);
     error.set(j, rounding * terms);
