@@ -9,8 +9,8 @@
 
 namespace lopsar::detail {
 
-// Structure of N = A'W A with the priors, order of elimination, and what substitution needs. The order is the natural one, approximate minimum degree,
-// or the natural one with dense columns last: the one predicted to cost least.
+// Structure of N = A'W A with the priors, order of elimination, and what substitution needs. The order is the natural one, approximate minimum
+// degree, or the natural one with dense columns last: the one predicted to cost least.
 class CholeskyStructure {
  public:
   // block: per column, or empty for one block; entries of N between columns of different blocks are left out. Each column a block of its own: Jacobi.
@@ -47,8 +47,8 @@ class Cholesky : public CholeskyStructure {
     program.calls = calls_, program.code = code_.data();
     return program;
   }
-  int slot_rows() const { return slot_rows_; }   // scratch of factorize()
-  int neighbor_rows() const { return degree_; }  // likewise
+  int slot_rows() const { return slot_rows_; }                      // scratch of factorize()
+  int neighbor_rows() const { return degree_; }                     // likewise
   std::size_t multiplications() const { return multiplications_; }  // of assembly and elimination, per pixel
 
  private:

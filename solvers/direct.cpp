@@ -31,6 +31,9 @@ T rank_limit(const System& system) {
   return static_cast<T>(std::numeric_limits<double>::epsilon() * (system.rows() + 16 * system.columns()));
 }
 
+// Rounding units in a sum over the rows, as random signs leave them: what undetermined() takes for zero, NaN in doubt.
+double noise(const System& system) { return 2 + std::sqrt(static_cast<double>(system.rows())); }
+
 }  // namespace
 
 template <class T>
@@ -43,7 +46,7 @@ cpu::CholeskyTask<T> cholesky_task(const System& system, const Cholesky& cholesk
   task.damp2 = static_cast<T>(damp * damp);
   task.tau = rank_limit<T>(system);
   task.weak = static_cast<T>(sizeof(T) == 4 ? doubtful : 1e-6);
-  task.noise = static_cast<T>(std::numeric_limits<T>::epsilon() * static_cast<T>(system.rows() + 16 * system.columns()));
+  task.noise = static_cast<T>(noise(system) * static_cast<double>(std::numeric_limits<T>::epsilon()));
   task.slots = std::max(cholesky.slot_rows(), cholesky.columns()), task.neighbors = std::max(cholesky.neighbor_rows(), cholesky.columns());
   return task;
 }
@@ -218,7 +221,7 @@ SolveReport run_qr(const Problem<S>& problem, std::size_t pixels, ConstBlock<S> 
   direct.damp2 = options.damp * options.damp;
   const double root = std::numeric_limits<double>::epsilon() * (system.rows() + system.columns());
   direct.tau = root * root;
-  direct.noise = root;
+  direct.noise = noise(system) * std::numeric_limits<double>::epsilon();
   auto task = make_task<S, double>(problem, pixels, output, options);
   task.x_in = b;
   task.needs_observations = !direct.normal;

@@ -21,8 +21,7 @@ struct EdgeFlowSymbolic {
   template <class I>
   kernels::EdgeFlowProgram<I> program() const {
     const int root = static_cast<int>(order.back());
-    if constexpr (sizeof(I) == 2)
-      return {dates, root, dates - 1, merges, merge16.data(), eliminate16.data(), substitute16.data(), residual16.data()};
+    if constexpr (sizeof(I) == 2) return {dates, root, dates - 1, merges, merge16.data(), eliminate16.data(), substitute16.data(), residual16.data()};
     else return {dates, root, dates - 1, merges, merge.data(), eliminate.data(), substitute.data(), residual.data()};
   }
 };

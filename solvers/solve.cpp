@@ -34,8 +34,8 @@ struct WeightRange {
   bool has(double w) const { return w >= least && w <= most; }
 };
 
-// Whether c^2 w is a weight of an edge wherever w is one of a row. Of weights that differ from pixel to pixel (-1 here) the ordinary ones are looked at,
-// as what becomes of a pixel must not depend on others.
+// Whether c^2 w is a weight of an edge wherever w is one of a row. Of weights that differ from pixel to pixel (-1 here) the ordinary ones are looked
+// at, as what becomes of a pixel must not depend on others.
 bool carries(const WeightRange& range, double c, double w) {
   constexpr double ordinary = 1e6;
   if (w < 0) return range.has(c * c / ordinary) && range.has(c * c * ordinary);
@@ -68,7 +68,8 @@ std::optional<PriorEdges<T>> as_edges(const Network& network, const SolveOptions
       found.pairs.push_back({row.size() == 1 ? network.reference() : date(row[1].column), date(row[0].column)});
       const auto source = detail::row_source<T>("prior", prior.data, prior.weights, rows.size(), pixels, i);
       found.edges.push_back({source, static_cast<T>(kernels::kept<T>(row[0].coefficient))});
-      found.range = found.range && (row[0].coefficient == 0 || carries(weights, row[0].coefficient, source.w ? -1 : static_cast<double>(source.w_all)));
+      found.range =
+          found.range && (row[0].coefficient == 0 || carries(weights, row[0].coefficient, source.w ? -1 : static_cast<double>(source.w_all)));
     }
   }
   if (options.damp != 0)

@@ -136,7 +136,8 @@ struct Solve::Prepared {
   std::vector<std::uint8_t> run_in(ConstBlock<S> in, Block<S> x, bool normal, bool reveal, std::size_t first) const {
     auto direct = detail::cholesky_task<T>(system, cholesky, products, damp);
     auto wide = detail::cholesky_task<double>(system, cholesky, products, damp);
-    direct.normal = wide.normal = normal, direct.everywhere = wide.everywhere = true, direct.norm = wide.norm = false, direct.reveal = wide.reveal = reveal;
+    direct.normal = wide.normal = normal, direct.everywhere = wide.everywhere = true, direct.norm = wide.norm = false,
+    direct.reveal = wide.reveal = reveal;
     if constexpr (sizeof(T) == 4) direct.wide = &wide;
     cpu::SystemTask<S, T> task;
     task.system = &system;

@@ -23,8 +23,8 @@ class Spread {
   int left_, steps_, calls_, due_ = 0;
 };
 
-// Asks for the 64 bytes of a row that begin here. The last of them: where rows are not aligned to cache lines, its line is the one that no earlier tile
-// has read.
+// Asks for the 64 bytes of a row that begin here. The last of them: where rows are not aligned to cache lines, its line is the one that no earlier
+// tile has read.
 LOPSAR_HD void ask_for(const char* bytes) { __builtin_prefetch(bytes + 63); }
 
 }  // namespace lopsar::cpu

@@ -190,8 +190,8 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
     if constexpr (!narrow) {  // of float32, what is deficient went to float64
       if (task.reveal && some(deficient)) {
-        undetermined<false, V>(task.program, task.by_row, task.by_column, group.values, group.w, V(task.damp2), task.noise, group.factors, group.rows,
-                               NullVector<packed_rows<V>>{group.columns, group.neighbors, group.slots, group.more});
+        undetermined<V>(task.program, task.by_row, task.by_column, group.values, group.w, V(task.damp2), task.noise, group.factors, group.rows,
+                        NullVector<packed_rows<V>>{group.columns, group.neighbors, group.slots, group.more});
         const V nan(T(0) / T(0));
         for (int j = 0; j < n; ++j) x.set(j, choose(deficient & (choose(beyond, one, group.columns[j]) > half), nan, x[j]));
       }

@@ -19,7 +19,7 @@ struct QrTask {
   double noise = 0;           // see undetermined()
 
   // Rows of scratch of a lane group.
-  std::size_t scratch_rows() const { return static_cast<std::size_t>(factors.factor_rows + 4 * givens.columns + by_row.rows); }
+  std::size_t scratch_rows() const { return static_cast<std::size_t>(factors.factor_rows + 5 * givens.columns); }
 };
 
 template <int level>

@@ -53,10 +53,10 @@ void solve(const void* self, SystemTile<double>& tile) {
     const auto deficient = rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(static_cast<double>(Status::rank_deficient)), zero));
     if (some(deficient)) {
-      const packed_rows<V> size{work.p + n * lane_}, scale{size.p + n * lane_}, residual{scale.p + n * lane_};
-      undetermined<true, V>(task.factors, task.by_row, task.by_column, values, w, V(task.damp2), task.noise, factors, residual,
-                            NullVector<packed_rows<V>>{work, theta, size, scale});
-      for (int j = 0; j < n; ++j) x.set(j, choose(deficient & (choose(beyond, V(1.0), work[j]) > half), nan, x[j]));
+      const packed_rows<V> u{work.p + n * lane_}, size{u.p + n * lane_}, scale{size.p + n * lane_};
+      undetermined<V>(task.givens, task.factors, task.by_row, task.by_column, values, y, w, V(task.damp2), task.tau, task.noise, factors, theta,
+                      NullVector<packed_rows<V>>{u, work, size, scale});
+      for (int j = 0; j < n; ++j) x.set(j, choose(deficient & (choose(beyond, V(1.0), u[j]) > half), nan, x[j]));
     }
   }
 }

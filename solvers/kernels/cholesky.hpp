@@ -253,17 +253,13 @@ struct NullVector {
 //
 // differs from zero by more than rounding. What an unknown is held by does not matter: that of a weak row counts as much as that of a strong one. A
 // number counts as zero where it is below the rounding error that came with its terms (entries of the factors are off by noise relative to what they
-// were formed from) and below a thousandth of these. What moves by less than 1e-4 of its own standard deviation as far as data let the dependent
-// unknown move keeps its value, too: u_i^2 N_ii <= 1e-8 |W^(1/2) A u|^2. (With several dependent columns that sum is of no use.)
-// rotated: factors are those of QR, where 1/d is that of a triangle. rows: scratch, one per row of A.
-template <bool rotated, class V, class Values, class Data, class Factors, class Rows, class Columns>
-LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const SystemMatrix<value_t<V>>& by_row,
-                            const SystemMatrix<value_t<V>>& by_column, Values values, Data w, V damp2, value_t<V> noise, Factors factors, Rows rows,
-                            const NullVector<Columns>& null) {
+// were formed from) and below a thousandth of these.
+//
+// First the dependent unknowns and scale = sqrt(N_ii), negative for those. Returns how many of them rows touch.
+template <class V, class Factors, class Columns>
+LOPSAR_HD V move_dependent(const CholeskyProgram<value_t<V>>& program, Factors factors, Columns u, Columns scale) {
   using T = value_t<V>;
-  const V zero(T(0)), one(T(1)), rounding(noise), cancelled(T(1e-3));
-  const auto& [u, error, size, scale] = null;  // scale: sqrt(N_ii), negative for dependent columns
-  const auto spread = [](V inverse, V diagonal) { return rotated ? root(inverse) : root(diagonal) * inverse; };
+  const V zero(T(0)), one(T(1));
   V dependent = zero;
   T generic(1);
   const int* op = program.forward;
@@ -279,47 +275,24 @@ LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const Sy
     at += op[1] + 2;
     op += op[1] + 2;
   }
-  // u = -A'W A u at the others.
-  for (int k = 0; k < by_row.rows; ++k) rows.set(k, w[k] * row_magnitude<V>(by_row, k, values, u));
-  for (int j = 0; j < program.columns; ++j) {
-    const V sum = row_magnitude<V>(by_column, j, values, rows);
-    size.set(j, sum);
-    error.set(j, rounding * sum);
-  }
-  for (int k = 0; k < by_row.rows; ++k) rows.set(k, w[k] * row_product<V>(by_row, k, values, u));
-  for (int j = 0; j < program.columns; ++j) u.set(j, choose(scale[j] > zero, zero - row_product<V>(by_column, j, values, rows), u[j]));
-  op = program.forward;
-  at = 0;
-  for (int q = 0; q < program.columns; ++q) {
-    const int j = op[0], m = op[1];
-    op += 2;
-    const auto independent = scale[j] > zero;
-    const auto left = magnitude(u[j]) > at_most(error[j], cancelled * size[j]);
-    const V y = choose(independent & left, u[j], zero), e = choose(independent & left, error[j], zero);
-    const V own = rounding * magnitude(y) * spread(factors[at], factors[at + 1]);
-    for (int a = 0; a < m; ++a) {
-      const int i = op[a];
-      const V l = factors[at + 2 + a], t = l * y, length = scale[i];
-      u.set(i, choose(length > zero, u[i] - t, u[i]));
-      error.set(i, error[i] + madd(magnitude(l), e, own * magnitude(length)));
-      size.set(i, size[i] + magnitude(t));
-    }
-    u.set(j, choose(independent, y, u[j]));
-    error.set(j, e);
-    op += m;
-    at += m + 2;
-  }
-  op = program.backward;
-  at = program.factor_rows;
+  return dependent;
+}
+// At last the others by back substitution; u, error and size are what it starts with there. spread(1/d, N_ii): of the noise of a column's entries.
+template <class V, class Factors, class Columns, class Spread>
+LOPSAR_HD void move_others(const CholeskyProgram<value_t<V>>& program, V noise, Factors factors, const NullVector<Columns>& null, Spread spread) {
+  const V zero(value_t<V>(0)), cancelled(value_t<V>(1e-3));
+  const auto& [u, error, size, scale] = null;
+  const int* op = program.backward;
+  std::ptrdiff_t at = program.factor_rows;
   for (int q = 0; q < program.columns; ++q) {
     const int j = op[0], m = op[1];
     op += 2;
     at -= m + 2;
-    const V inverse = factors[at], own = rounding * spread(inverse, factors[at + 1]);
-    V sum = u[j] * inverse, e = error[j] * inverse, all = magnitude(sum);
+    const V own = noise * spread(factors[at], factors[at + 1]);
+    V sum = u[j], e = error[j], all = size[j];
     for (int a = 0; a < m; ++a) {
       const int i = op[a];
-      // What dependent columns do is in the right-hand side.
+      // What dependent columns do is in the start.
       const V l = factors[at + 2 + a], length = scale[i], ui = choose(length > zero, u[i], zero), t = l * ui;
       sum = sum - t;
       all = all + magnitude(t);
@@ -330,6 +303,51 @@ LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const Sy
     error.set(j, choose(independent & left, e, zero));
     op += m;
   }
+}
+// That of Cholesky's factors. What moves by less than 1e-4 of its own standard deviation as far as data let the dependent unknown move keeps its
+// value, too: u_i^2 N_ii <= 1e-8 |W^(1/2) A u|^2. (With several dependent columns that sum is of no use.) rows: scratch, one per row of A.
+template <class V, class Values, class Data, class Factors, class Rows, class Columns>
+LOPSAR_HD void undetermined(const CholeskyProgram<value_t<V>>& program, const SystemMatrix<value_t<V>>& by_row,
+                            const SystemMatrix<value_t<V>>& by_column, Values values, Data w, V damp2, value_t<V> noise, Factors factors, Rows rows,
+                            const NullVector<Columns>& null) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1)), rounding(noise), cancelled(T(1e-3));
+  const auto& [u, error, size, scale] = null;
+  const auto spread = [](V inverse, V diagonal) { return root(diagonal) * inverse; };
+  const V dependent = move_dependent<V>(program, factors, u, scale);
+  // N u = -A'W A u of the dependent ones.
+  for (int k = 0; k < by_row.rows; ++k) rows.set(k, w[k] * row_magnitude<V>(by_row, k, values, u));
+  for (int j = 0; j < program.columns; ++j) {
+    const V sum = row_magnitude<V>(by_column, j, values, rows);
+    size.set(j, sum);
+    error.set(j, rounding * sum);
+  }
+  for (int k = 0; k < by_row.rows; ++k) rows.set(k, w[k] * row_product<V>(by_row, k, values, u));
+  for (int j = 0; j < program.columns; ++j) u.set(j, choose(scale[j] > zero, zero - row_product<V>(by_column, j, values, rows), u[j]));
+  const int* op = program.forward;
+  std::ptrdiff_t at = 0;
+  for (int q = 0; q < program.columns; ++q) {
+    const int j = op[0], m = op[1];
+    op += 2;
+    const V inverse = factors[at];
+    const auto independent = scale[j] > zero;
+    const auto left = magnitude(u[j]) > at_most(error[j], cancelled * size[j]);
+    const V y = choose(independent & left, u[j], zero), e = choose(independent & left, error[j], zero);
+    const V own = rounding * magnitude(y) * spread(inverse, factors[at + 1]);
+    for (int a = 0; a < m; ++a) {
+      const int i = op[a];
+      const V l = factors[at + 2 + a], t = l * y, length = scale[i];
+      u.set(i, choose(length > zero, u[i] - t, u[i]));
+      error.set(i, error[i] + madd(magnitude(l), e, own * magnitude(length)));
+      size.set(i, size[i] + magnitude(t));
+    }
+    u.set(j, choose(independent, y * inverse, u[j]));
+    error.set(j, e * inverse);
+    size.set(j, magnitude(y) * inverse);
+    op += m;
+    at += m + 2;
+  }
+  move_others<V>(program, rounding, factors, null, spread);
   V energy = zero;
   for (int k = 0; k < by_row.rows; ++k) {
     const V t = row_product<V>(by_row, k, values, u);

@@ -134,4 +134,30 @@ LOPSAR_HD V rotate(const GivensProgram& program, const SystemMatrix<value_t<V>>&
   return rank;
 }
 
+// undetermined() of Cholesky with what the rows say of the others rotated anew: normal equations would lose what the weakest rows do. y becomes that
+// datum; factors are those of rotate(), and stay so; null.error is `work`.
+template <class V, class Values, class Data, class Factors, class Work>
+LOPSAR_HD void undetermined(const GivensProgram& program, const CholeskyProgram<value_t<V>>& substitution, const SystemMatrix<value_t<V>>& a,
+                            const SystemMatrix<value_t<V>>& by_column, Values values, Data y, Data w, V damp2, value_t<V> tau, value_t<V> noise,
+                            Factors factors, Work theta, const NullVector<Work>& null) {
+  using T = value_t<V>;
+  const V zero(T(0)), one(T(1)), rounding(noise);
+  const auto& [u, error, size, scale] = null;
+  move_dependent<V>(substitution, factors, u, scale);
+  // What a column is told by its own rows: the noise of those of more weight does not reach it.
+  for (int k = 0; k < a.rows; ++k) y.set(k, w[k] * row_magnitude<V>(a, k, values, u));
+  for (int j = 0; j < program.columns; ++j) size.set(j, row_magnitude<V>(by_column, j, values, y) / magnitude(scale[j]));
+  for (int k = 0; k < a.rows; ++k) y.set(k, zero - row_product<V>(a, k, values, u));
+  rotate<V>(program, a, by_column, values, y, w, damp2, tau, factors, theta, error);
+  for (int q = 0; q < program.columns; ++q) {
+    const int j = program.column[q];
+    const V inverse = factors[program.factor[q]], terms = root(inverse) * size[j];
+    u.set(j, choose(scale[j] > zero, theta[q], u[j]));
+    size.set(j, terms);
+    error.set(j, rounding * terms);
+  }
+  move_others<V>(substitution, rounding, factors, null, [](V inverse, V) { return root(inverse); });
+  for (int j = 0; j < program.columns; ++j) u.set(j, choose(scale[j] > zero, choose(magnitude(u[j]) > zero, one, zero), one));
+}
+
 }  // namespace lopsar::kernels

@@ -159,7 +159,7 @@ __global__ void undetermined_kernel(CholeskyProgram<float> program, SystemMatrix
   const std::size_t p = this_pixel();
   if (p >= pixels) return;
   const auto of = [&](float* at) { return Rows{at + p, pixels}; };
-  undetermined<false, float>(program, by_row, by_column, of(values), of(w), damp2, noise, of(factors), of(rows),
+  undetermined<float>(program, by_row, by_column, of(values), of(w), damp2, noise, of(factors), of(rows),
                              NullVector<Rows>{of(u), of(error), of(size), of(scale)});
 }
 

@@ -676,8 +676,17 @@ TEST_CASE("cholesky and QR: unknowns that weak rows tie to undetermined ones", "
 TEST_CASE("cholesky and QR: what a null vector does not touch keeps its value", "[solvers][cholesky][qr][rank]") {
   // Columns 0, 1: well determined; 2, 3: only as a sum, which column 1 meets, too; 4: in a block of its own; 5: untouched.
   for (const double weight : {1.0, 1e-10, 1e-20}) {
-    const LinearOperator model = lopsar::Pattern({6, 6}, {{0, 0, 1, -1}, {0, 1, 0.3, -1}, {1, 1, 2, -1}, {2, 1, 0.7, -1}, {2, 2, 1.1, -1}, {2, 3, 1.3, -1},
-                                                          {3, 0, 0.1, -1}, {3, 2, 2.2, -1}, {3, 3, 2.6, -1}, {4, 4, 3, -1}, {5, 0, 1, -1}});
+    const LinearOperator model = lopsar::Pattern({6, 6}, {{0, 0, 1, -1},
+                                                          {0, 1, 0.3, -1},
+                                                          {1, 1, 2, -1},
+                                                          {2, 1, 0.7, -1},
+                                                          {2, 2, 1.1, -1},
+                                                          {2, 3, 1.3, -1},
+                                                          {3, 0, 0.1, -1},
+                                                          {3, 2, 2.2, -1},
+                                                          {3, 3, 2.6, -1},
+                                                          {4, 4, 3, -1},
+                                                          {5, 0, 1, -1}});
     Grid<double> y(6, 1), w(6, 1);
     const double values[] = {1, 2, 3, 4, 6, 0.5};
     for (std::size_t k = 0; k < 6; ++k) y.at(k, 0) = values[k], w.at(k, 0) = k == 2 || k == 3 || k == 4 ? weight : 1;
