@@ -23,8 +23,9 @@ struct Identifiability {
 // The structural null space of a pixelwise model and its priors: with unit weights, complete data, and fields (geometry, weights) of a generic pixel.
 //
 // Columns are brought to unit length and decomposed by rank-revealing QR in float64 (|r_jj| <= 1e-10 |r_11| is zero); the unknowns of a null vector
-// are those that it moves by more than 1e-8. Where fields are involved there are two draws of a pixel, and the one of higher rank counts. An hstack of a
-// network with anything on its dates is found exactly. InvalidArgument for scene and complex operators; ShapeError for a prior with other columns.
+// are those that it moves by more than 1e-8. Where fields are involved there are two draws of a pixel, and the one of higher rank counts. An hstack
+// of a network with anything on its dates is found exactly. InvalidArgument for scene and complex operators; ShapeError for a prior with other
+// columns.
 Identifiability identifiability(const LinearOperator& model, const std::vector<LinearOperator>& priors = {});
 
 // One sentence for each group, with the names of parameters() where the model has them (`names` if given), and the remedies that fit the model; empty

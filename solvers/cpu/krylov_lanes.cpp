@@ -97,8 +97,8 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
   const auto of = rows_of<V>(plan, state, state);  // no scratch is used
   const auto group = [&](T* rows, int n) { return packed_rows<V>{rows + static_cast<std::ptrdiff_t>(c) * n}; };
   const int rows = plan.problem.rows.rows, n = plan.problem.columns.rows;
-  const auto finished = krylov::finish<V>(plan.problem, of, group(tile.y, rows), group(tile.x, n),
-                                          plan.problem.variances ? group(tile.variances, n) : of.s);
+  const auto finished =
+      krylov::finish<V>(plan.problem, of, group(tile.y, rows), group(tile.x, n), plan.problem.variances ? group(tile.variances, n) : of.s);
   io<V>::store(tile.norm + c, finished.norm);
   if (plan.history) {
     const auto from = at<V>(state, plan.state.history), to = group(tile.history, plan.max_iterations + 1);

@@ -160,7 +160,7 @@ __global__ void undetermined_kernel(CholeskyProgram<float> program, SystemMatrix
   if (p >= pixels) return;
   const auto of = [&](float* at) { return Rows{at + p, pixels}; };
   undetermined<float>(program, by_row, by_column, of(values), of(w), damp2, noise, of(factors), of(rows),
-                             NullVector<Rows>{of(u), of(error), of(size), of(scale)});
+                      NullVector<Rows>{of(u), of(error), of(size), of(scale)});
 }
 
 // r = W (y - A x) and A' r of a model.
