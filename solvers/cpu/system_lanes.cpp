@@ -16,11 +16,15 @@ LOPSAR_HD V load_as(const S* from) {
   using T = value_t<V>;
   if constexpr (sizeof(S) == sizeof(T)) return io<V>::load_any(from);
   else {
-    using W = native<S>;
-    alignas(64) S held[longest_tile];
     alignas(64) T other[width<V>];
-    for (int l = 0; l < width<V>; l += width<W>) io<W>::store(held + l, kept<T>(io<W>::load_any(from + l)));
-    for (int l = 0; l < width<V>; ++l) other[l] = static_cast<T>(held[l]);
+    if constexpr (sizeof(S) < sizeof(T)) {
+      for (int l = 0; l < width<V>; ++l) other[l] = static_cast<T>(from[l]);
+    } else {
+      using W = native<S>;
+      alignas(64) S held[width<V>];
+      for (int l = 0; l < width<V>; l += width<W>) io<W>::store(held + l, kept<T>(io<W>::load_any(from + l)));
+      for (int l = 0; l < width<V>; ++l) other[l] = static_cast<T>(held[l]);
+    }
     return io<V>::load(other);
   }
 }

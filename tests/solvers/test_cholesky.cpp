@@ -15,6 +15,7 @@
 #include "../support/catch.hpp"
 #include "../support/dense.hpp"
 #include "../support/networks.hpp"
+#include "../support/solved.hpp"
 
 using namespace support;
 using lopsar::Arithmetic;
@@ -25,47 +26,14 @@ using lopsar::Status;
 
 namespace {
 
-double uniform(std::mt19937_64& random, double from, double to) { return from + (to - from) * std::uniform_real_distribution<double>()(random); }
-
-template <class T>
-struct Result {
-  Grid<T> x;
-  std::vector<std::uint8_t> status;
-  std::vector<std::int32_t> rank, valid;
-  std::vector<T> residual_norm;
-  lopsar::SolveReport report;
-
-  bool same_bits(const Result& other, const std::vector<std::size_t>& pick) const {
-    for (std::size_t p = 0; p < pick.size(); ++p) {
-      const std::size_t q = pick[p];
-      if (status[p] != other.status[q] || rank[p] != other.rank[q] || valid[p] != other.valid[q]) return false;
-      if (!support::same_bits(residual_norm[p], other.residual_norm[q])) return false;
-      for (std::size_t d = 0; d < x.rows; ++d)
-        if (!support::same_bits(x.at(d, p), other.x.at(d, q))) return false;
-    }
-    return true;
-  }
-};
-
 template <class T>
 Result<T> solve(const LinearOperator& model, lopsar::ConstBlock<T> y, lopsar::SolveOptions<T> options, std::size_t gap = 0, std::size_t start = 0) {
-  const std::size_t pixels = y.pixels;
   if (options.method == Method::automatic) options.method = Method::cholesky;
-  Result<T> r{Grid<T>(model.shape().columns, pixels, gap, start),
-              std::vector<std::uint8_t>(pixels, 99),
-              std::vector<std::int32_t>(pixels, -9),
-              std::vector<std::int32_t>(pixels, -9),
-              std::vector<T>(pixels, T(-9)),
-              {}};
-  lopsar::SolveOutput<T> out;
-  out.x = r.x.block();
-  out.status = r.status.data(), out.rank = r.rank.data(), out.valid = r.valid.data(), out.residual_norm = r.residual_norm.data();
-  r.report = lopsar::solve_into(model, y, out, options);
+  Result<T> r(model.shape().columns, y.pixels, gap, start);
+  r.report = lopsar::solve_into(model, y, r.output(), options);
   CHECK(r.x.gap_untouched());
   return r;
 }
-
-std::uint8_t number(Status s) { return static_cast<std::uint8_t>(s); }
 
 // A model, its priors and the rows that a solve of it needs.
 struct Case {
@@ -85,13 +53,6 @@ lopsar::Field field(std::size_t rows, std::size_t pixels, double from, double to
 }
 
 lopsar::Geometry geometry(std::size_t pixels) { return {field<float>(1, pixels, 8.0e5, 9.5e5, 11), field<float>(1, pixels, 30, 45, 12)}; }
-
-std::vector<double> baselines(std::size_t dates) {
-  std::mt19937_64 random(5);
-  std::vector<double> b(dates);
-  for (auto& v : b) v = uniform(random, -150, 150);
-  return b;
-}
 
 constexpr double phase_per_meter = -4 * 3.14159265358979 / 0.0556;
 

@@ -14,6 +14,7 @@
 #include "../support/catch.hpp"
 #include "../support/exact.hpp"
 #include "../support/networks.hpp"
+#include "../support/solved.hpp"
 
 using namespace support;
 using lopsar::Network;
@@ -29,43 +30,15 @@ using lopsar::Status;
 namespace {
 
 template <class T>
-struct Result {
-  Grid<T> x;
-  std::vector<std::uint8_t> status;
-  std::vector<std::int32_t> rank, valid;
-  std::vector<T> residual_norm;
-
-  bool same_bits(const Result& other, const std::vector<std::size_t>& pick) const {  // pixel p here is pick[p] there
-    for (std::size_t p = 0; p < pick.size(); ++p) {
-      const std::size_t q = pick[p];
-      if (status[p] != other.status[q] || rank[p] != other.rank[q] || valid[p] != other.valid[q]) return false;
-      if (!support::same_bits(residual_norm[p], other.residual_norm[q])) return false;
-      for (std::size_t d = 0; d < x.rows; ++d)
-        if (!support::same_bits(x.at(d, p), other.x.at(d, q))) return false;
-    }
-    return true;
-  }
-};
-
-template <class T>
 Result<T> solve(const Network& network, const Grid<T>& y, lopsar::ConstBlock<T> w, SolveOptions options = {}, std::size_t gap = 0,
                 std::size_t start = 0) {
-  Result<T> r{Grid<T>(network.shape().columns, y.pixels, gap, start), std::vector<std::uint8_t>(y.pixels, 99),
-              std::vector<std::int32_t>(y.pixels, -9), std::vector<std::int32_t>(y.pixels, -9), std::vector<T>(y.pixels, T(-9))};
-  lopsar::SolveOutput<T> out;
-  out.x = r.x.block();
-  out.status = r.status.data();
-  out.rank = r.rank.data();
-  out.valid = r.valid.data();
-  out.residual_norm = r.residual_norm.data();
+  Result<T> r(network.shape().columns, y.pixels, gap, start);
   lopsar::solve_into(
-      network, y.view(), out,
+      network, y.view(), r.output(),
       lopsar::SolveOptions<T>{.weights = w, .null_space = options.null_space, .threads = options.threads, .chunk_size = options.chunk_size});
   CHECK(r.x.gap_untouched());
   return r;
 }
-
-std::uint8_t number(Status s) { return static_cast<std::uint8_t>(s); }
 
 struct Pixels {
   Grid<float> y, w;

@@ -24,6 +24,7 @@
 #include "../support/catch.hpp"
 #include "../support/dense.hpp"
 #include "../support/networks.hpp"
+#include "../support/solved.hpp"
 
 using namespace support;
 using lopsar::Arithmetic;
@@ -38,8 +39,6 @@ constexpr Method methods[] = {Method::cg, Method::cgls, Method::lsqr};
 template <class T>
 using Kind = typename lopsar::Preconditioner<T>::Kind;
 
-double uniform(std::mt19937_64& random, double from, double to) { return std::uniform_real_distribution<double>(from, to)(random); }
-std::uint8_t number(Status s) { return static_cast<std::uint8_t>(s); }
 std::vector<std::size_t> range(std::size_t n, std::size_t first = 0) {
   std::vector<std::size_t> v(n);
   std::iota(v.begin(), v.end(), first);
@@ -47,48 +46,11 @@ std::vector<std::size_t> range(std::size_t n, std::size_t first = 0) {
 }
 
 template <class T>
-struct Result {
-  Grid<T> x, variances, history;
-  std::vector<std::uint8_t> status;
-  std::vector<std::int32_t> rank, valid, iterations;
-  std::vector<T> residual_norm;
-  lopsar::SolveReport report{};
-
-  Result(std::size_t n, std::size_t pixels, std::size_t steps)
-      : x(n, pixels, 3),
-        variances(n, pixels),
-        history(steps + 1, pixels),
-        status(pixels, 99),
-        rank(pixels, -9),
-        valid(pixels, -9),
-        iterations(pixels, -9),
-        residual_norm(pixels, T(-9)) {}
-  lopsar::SolveOutput<T> output() {
-    lopsar::SolveOutput<T> out;
-    out.x = x.block(), out.variances = variances.block(), out.history = history.block();
-    out.status = status.data(), out.rank = rank.data(), out.valid = valid.data(), out.iterations = iterations.data();
-    out.residual_norm = residual_norm.data();
-    return out;
-  }
-  bool same_bits(const Result& other, const std::vector<std::size_t>& pick) const {  // pixel p here is pick[p] there
-    for (std::size_t p = 0; p < pick.size(); ++p) {
-      const std::size_t q = pick[p];
-      if (status[p] != other.status[q] || rank[p] != other.rank[q] || valid[p] != other.valid[q] || iterations[p] != other.iterations[q])
-        return false;
-      if (!support::same_bits(residual_norm[p], other.residual_norm[q])) return false;
-      for (const auto& [a, b] : {std::pair{&x, &other.x}, std::pair{&variances, &other.variances}, std::pair{&history, &other.history}})
-        for (std::size_t r = 0; r < a->rows; ++r)
-          if (!support::same_bits(a->at(r, p), b->at(r, q)) && !(std::isnan(a->at(r, p)) && std::isnan(b->at(r, q)))) return false;
-    }
-    return true;
-  }
-};
-
-template <class T>
 Result<T> solve(const LinearOperator& model, const Grid<T>& y, lopsar::SolveOptions<T> options) {
   const std::size_t n = model.shape().columns;
   if (options.max_iterations == 0) options.max_iterations = 2 * static_cast<int>(n) + 20;
-  Result<T> r(n, y.pixels, static_cast<std::size_t>(options.max_iterations));
+  Result<T> r(n, y.pixels, 3);
+  r.keep_iterations(options.max_iterations);
   r.report = lopsar::solve_into(model, y.view(), r.output(), options);
   CHECK(r.x.gap_untouched());
   return r;
@@ -102,12 +64,6 @@ struct Case {
   bool start = false;
 };
 
-std::vector<double> baselines(std::size_t dates) {
-  std::mt19937_64 random(5);
-  std::vector<double> b(dates);
-  for (auto& v : b) v = uniform(random, -150, 150);
-  return b;
-}
 lopsar::Field field(std::size_t pixels, double from, double to) {
   std::mt19937_64 random(11);
   std::vector<double> v(pixels);
@@ -624,7 +580,8 @@ TEMPLATE_TEST_CASE("krylov: step by step the bits are those of one solve", "[sol
             }
           }
         }
-        Result<T> end(n, pixels, 120);
+        Result<T> end(n, pixels, 3);
+        end.keep_iterations(120);
         steps.read(end.output());
         CHECK(end.same_bits(whole, range(pixels)));
         const auto solution = steps.finalize();
@@ -740,7 +697,8 @@ TEMPLATE_TEST_CASE("krylov: x0 and preconditioners that are not finite, at once 
     CHECK(steps.iteration() == 60);
     CHECK(steps.run(-3) == 0);
     CHECK(steps.iteration() == 60);
-    Result<T> end(17, pixels, 60);
+    Result<T> end(17, pixels, 3);
+    end.keep_iterations(60);
     steps.read(end.output());
     CHECK(end.same_bits(whole, range(pixels)));
     for (std::size_t p = 0; p < pixels; ++p) {
