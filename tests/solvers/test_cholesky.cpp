@@ -62,7 +62,7 @@ std::vector<Case> cases(std::size_t pixels) {
   std::vector<Case> all;
   all.push_back({"velocity, seasons and DEM error",
                  network * (phase_per_meter * lopsar::hstack(lopsar::Polynomial(network, 1), lopsar::Seasonal(network, {1, 0.5}),
-                                                             lopsar::DemError(network, baselines(D), geometry(pixels)))),
+                                                             lopsar::DemError(network, perpendicular_baselines(D), geometry(pixels)))),
                  {},
                  {},
                  0.1});
@@ -74,7 +74,7 @@ std::vector<Case> cases(std::size_t pixels) {
                  0.1});
   // Free dates, smoothed: the dense columns stand last.
   const LinearOperator dates = lopsar::hstack(network, network * lopsar::Polynomial(network, 1),
-                                              phase_per_meter * (network * lopsar::DemError(network, baselines(D), geometry(pixels))));
+                                              phase_per_meter * (network * lopsar::DemError(network, perpendicular_baselines(D), geometry(pixels))));
   const auto smooth = [&](const LinearOperator& difference, std::size_t others) {
     std::vector<LinearOperator> parts{difference};
     parts.emplace_back(lopsar::Pattern({difference.shape().rows, others}, {}));
@@ -208,7 +208,7 @@ TEST_CASE("cholesky and QR: rank, status and what remains determined", "[solvers
   models.push_back({"network", network, 0});
   models.push_back({"step, velocity and DEM error",
                     network * lopsar::hstack(lopsar::Polynomial(network, 1), lopsar::Step(network, {network.dates()[10], network.dates()[17]}),
-                                             1000.0 * lopsar::DemError(network, baselines(D), geometry(pixels))),
+                                             1000.0 * lopsar::DemError(network, perpendicular_baselines(D), geometry(pixels))),
                     0});
   // Free dates take up any velocity: exactly collinear.
   models.push_back({"dates and velocity", lopsar::hstack(network, network * lopsar::Polynomial(network, 1)), 0});
@@ -521,7 +521,7 @@ TEST_CASE("cholesky and QR: rank of models that few data determine", "[solvers][
   const Network network = nearest_neighbors(30, 12).network();
   const std::size_t D = network.dates().size(), K = network.pairs().size();
   const LinearOperator parametric = network * lopsar::hstack(lopsar::Polynomial(network, 3), lopsar::Seasonal(network, {1}),
-                                                             lopsar::DemError(network, baselines(D), geometry(pixels)));
+                                                             lopsar::DemError(network, perpendicular_baselines(D), geometry(pixels)));
   std::mt19937_64 random(31);
   const auto weight = [&] { return std::pow(10, 4 * uniform(random, 0, 1)); };
   struct Scene {

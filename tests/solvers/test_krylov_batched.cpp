@@ -72,8 +72,9 @@ lopsar::Field field(std::size_t pixels, double from, double to) {
 }
 LinearOperator geometry_model(const Network& network, std::size_t pixels) {
   // Columns of comparable size: rates in rad/year, DEM error in units of 100 m.
-  return network * lopsar::hstack(lopsar::Polynomial(network, 2), lopsar::Seasonal(network, {1.0}),
-                                  -22850.0 * lopsar::DemError(network, baselines(network.dates().size()), {field(pixels, 8e5, 9.5e5), 39.0}));
+  return network *
+         lopsar::hstack(lopsar::Polynomial(network, 2), lopsar::Seasonal(network, {1.0}),
+                        -22850.0 * lopsar::DemError(network, perpendicular_baselines(network.dates().size()), {field(pixels, 8e5, 9.5e5), 39.0}));
 }
 
 std::vector<Case> cases(std::size_t pixels) {
@@ -82,10 +83,11 @@ std::vector<Case> cases(std::size_t pixels) {
   all.push_back({"network", network, {}});
   all.push_back({"network, damped, from x0", network, {}, 1, 1.5, true});
   all.push_back({"velocity, acceleration, seasons, DEM error", geometry_model(network, pixels), {}});
-  all.push_back({"free dates and DEM error, smoothed",
-                 lopsar::hstack(network, -22850.0 * (network * lopsar::DemError(network, baselines(18), {field(pixels, 8e5, 9.5e5), 39.0}))),
-                 {lopsar::hstack(lopsar::TimeDifference(network, 1), lopsar::Pattern({lopsar::TimeDifference(network, 1).shape().rows, 1}, {}))},
-                 0.05});
+  all.push_back(
+      {"free dates and DEM error, smoothed",
+       lopsar::hstack(network, -22850.0 * (network * lopsar::DemError(network, perpendicular_baselines(18), {field(pixels, 8e5, 9.5e5), 39.0}))),
+       {lopsar::hstack(lopsar::TimeDifference(network, 1), lopsar::Pattern({lopsar::TimeDifference(network, 1).shape().rows, 1}, {}))},
+       0.05});
   return all;
 }
 
@@ -516,8 +518,8 @@ TEST_CASE("krylov: ill-conditioned and overflowing pixels stop with their status
   // A range of 1e-26 m: the squares of its column leave float32.
   std::vector<double> range(pixels, 8e5);
   range[6] = 1e-26;
-  const LinearOperator model =
-      network * lopsar::hstack(lopsar::Polynomial(network, 2), lopsar::DemError(network, baselines(18), {lopsar::Field(range, 1, pixels), 39.0}));
+  const LinearOperator model = network * lopsar::hstack(lopsar::Polynomial(network, 2), lopsar::DemError(network, perpendicular_baselines(18),
+                                                                                                         {lopsar::Field(range, 1, pixels), 39.0}));
   Grid<float> y(45, pixels);
   for (std::size_t k = 0; k < 45; ++k)
     for (std::size_t p = 0; p < pixels; ++p) y.at(k, p) = static_cast<float>(std::sin(1.0 + static_cast<double>(3 * k + p)));

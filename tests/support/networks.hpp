@@ -116,8 +116,8 @@ struct Grid {
 
 inline double uniform(std::mt19937_64& random, double from, double to) { return std::uniform_real_distribution<double>(from, to)(random); }
 
-// Perpendicular baselines in m.
-inline std::vector<double> baselines(std::size_t dates) {
+// In m.
+inline std::vector<double> perpendicular_baselines(std::size_t dates) {
   std::mt19937_64 random(5);
   std::vector<double> b(dates);
   for (auto& v : b) v = uniform(random, -150, 150);
