@@ -71,13 +71,6 @@ struct Group {
     });
     return sum;
   }
-  // sqrt(sum of w e^2) of the observations where that sum leaves the range of the arithmetic.
-  V residual_norm() const {
-    product<V>(task.matrix, task.observations, values, x, [&](int k, V ax) { rows.set(k, root(w[k]) * (y[k] - ax)); });
-    return norm_of<V>([&](auto use) {
-      for (int k = 0; k < task.observations; ++k) use(rows[k]);
-    });
-  }
   // columns = b - N x; sum of w e^2.
   LOPSAR_HD V residual() const {
     const V squares = weighted_residual(task.matrix.rows);
@@ -90,6 +83,32 @@ struct Group {
     return squares;
   }
 };
+
+// What is rare stands apart, and makes a group of its own: whatever sees an address of the other, or only its size, costs all pixels registers.
+//
+// tile.norm holds the sum of squares: its root, or, where it leaves the range of the arithmetic, the root of a scaled sum.
+template <class V>
+__attribute__((noinline)) void finish_norm(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& tile, int c) {
+  const Group<V> of(task, tile, c);
+  product<V>(task.matrix, task.observations, of.values, of.x, [&](int k, V ax) { of.rows.set(k, root(of.w[k]) * (of.y[k] - ax)); });
+  const V exact = norm_of<V>([&](auto use) {
+    for (int k = 0; k < task.observations; ++k) use(of.rows[k]);
+  });
+  const V squares = io<V>::load(tile.norm + c);
+  io<V>::store(tile.norm + c, choose(safe_squares(squares), root(squares), exact));
+}
+// x is NaN where nothing determines it. beyond: > 0 where rank was more than there are rows.
+template <class V>
+__attribute__((noinline)) void mark_undetermined(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& tile, int c, V beyond) {
+  using T = value_t<V>;
+  const Group<V> of(task, tile, c);
+  const int n = task.program.columns;
+  undetermined<V>(task.program, task.by_row, task.by_column, of.values, of.w, V(task.damp2), task.noise, of.factors, of.rows,
+                  NullVector<packed_rows<V>>{of.columns, of.neighbors, of.slots, of.more});
+  const V zero(T(0)), nan(T(0) / T(0));
+  const auto deficient = io<V>::load(tile.rank + c) < V(T(n) - T(0.5));
+  for (int j = 0; j < n; ++j) of.x.set(j, choose(deficient & (of.columns[j] + beyond > zero), nan, of.x[j]));
+}
 
 // Whether float32 was enough. The correction dx of the refinement measures the error of the first solve: sqrt(dx' g), g = N dx, bounds it in standard
 // deviations of every unknown. Refined once more it would shrink as often as it did before, by sqrt(dx' g / x' b), so that dx' g / sqrt(x' b) is the
@@ -177,25 +196,18 @@ void solve_groups(const CholeskyTask<value_t<V>>& task, SystemTile<value_t<V>>& 
         squares = at_least(squares - step, zero);
       }
     }
-    V norm = zero;
-    if (!task.normal && task.norm) {
+    if (task.normal || !task.norm) io<V>::store(tile.norm + c, zero);
+    else {
       if (!known) squares = group.weighted_residual(task.observations);
-      norm = root(squares);
-      const auto unsafe = !safe_squares(squares);
-      if (some(unsafe)) norm = choose(unsafe, group.residual_norm(), norm);
+      const bool safe = !some(!safe_squares(squares));
+      io<V>::store(tile.norm + c, safe ? root(squares) : squares);
+      if (!safe) finish_norm<V>(task, tile, c);
     }
-    io<V>::store(tile.norm + c, norm);
     io<V>::store(tile.rank + c, result.rank);
     const auto deficient = result.rank < all;
     io<V>::store(tile.status + c, choose(deficient, V(T(static_cast<int>(Status::rank_deficient))), zero));
-    if constexpr (!narrow) {  // of float32, what is deficient went to float64
-      if (task.reveal && some(deficient)) {
-        undetermined<V>(task.program, task.by_row, task.by_column, group.values, group.w, V(task.damp2), task.noise, group.factors, group.rows,
-                        NullVector<packed_rows<V>>{group.columns, group.neighbors, group.slots, group.more});
-        const V nan(T(0) / T(0));
-        for (int j = 0; j < n; ++j) x.set(j, choose(deficient & (choose(beyond, one, group.columns[j]) > half), nan, x[j]));
-      }
-    }
+    if constexpr (!narrow)  // of float32, what is deficient went to float64
+      if (task.reveal && some(deficient)) mark_undetermined<V>(task, tile, c, choose(beyond, one, zero));
   }
 }
 
