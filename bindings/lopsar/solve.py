@@ -255,7 +255,8 @@ def solve(A: Any, y: Any, weights: Any = None, method: str = "auto", *, null_spa
         model times `tol` (its square for "cg").
     atol, btol : float, optional
         Relative stops of Paige and Saunders (1982): :math:`|r| \le` `btol` :math:`|b| +` `atol` :math:`|A||x|` or
-        :math:`|A^T r| \le` `atol` :math:`|A||r|`; CG knows :math:`|A^T r| \le` `atol` :math:`|A^T b|` only.
+        :math:`|A^T r| \le` `atol` :math:`|A||r|`; CG knows :math:`|A^T r| \le` `atol` :math:`|A^T b|` only. With a
+        preconditioner these are norms of the model with columns of length 1, whatever the units of the unknowns.
     conlim : float
         CGLS and LSQR stop as not converged where the estimated condition number gets there.
     max_iterations : int, optional

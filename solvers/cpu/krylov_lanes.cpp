@@ -106,14 +106,8 @@ void finish_group(const KrylovPlan<value_t<V>>& plan, SystemTile<value_t<V>>& ti
   }
   const auto number = [](Status s) { return V(T(static_cast<int>(s))); };
   const V zero(T(0)), one(T(1)), stop = of.scalars[krylov::stop];
-  // Without damping there is no more rank than rows.
   V rank = of.scalars[krylov::touched];
-  if (!(plan.problem.damp > T(0))) {
-    const auto w = group(tile.w, rows);
-    V there = zero;
-    for (int i = 0; i < rows; ++i) there = there + choose(w[i] > zero, one, zero);
-    rank = at_most(there, rank);
-  }
+  if (!(plan.problem.damp > T(0))) limit_rank<V>(rows, group(tile.w, rows), rank);
   V status = number(Status::not_converged);
   status = choose(stop > V(T(krylov::broken) - T(0.5)), number(Status::breakdown), status);
   status = choose(stop > V(T(krylov::ill_conditioned) - T(0.5)), number(Status::not_converged), status);

@@ -163,7 +163,7 @@ def lsqr(Op: Any, y: Any, x0: Any = None, damp: float = 0.0, atol: float = 1e-8,
     xnorm : float
         :math:`|x|`.
     var : (n,) array or None
-        Estimate, from below, of the diagonal of :math:`(A^H A + d^2 I)^{-1}`.
+        Estimate, from below but for rounding, of the diagonal of :math:`(A^H A + d^2 I)^{-1}`.
     cost : (iiter + 1,) array
         r1norm before and after every iteration.
 
